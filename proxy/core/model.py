@@ -1,0 +1,208 @@
+"""The frozen values that travel through Changeover: what the operator wrote, ready to decide with.
+
+`config` builds them, `decide`, `routes` and `compare` read them. Nothing here knows about files or sockets.
+Percentages are `millipercent`: whole numbers from 0 to 100,000, so that steps of 0.001 are exact.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from proxy.core.paths import Path
+
+Side = Literal["legacy", "new"]
+LEGACY: Side = "legacy"
+NEW: Side = "new"
+ALL_MILLIPERCENT = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds for each phase of an exchange with a backend; `pool_s` is the wait for a free connection."""
+
+    connect_s: float = 2.0
+    read_s: float = 30.0
+    write_s: float = 30.0
+    pool_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """An active probe: GET `path` every `interval_s`; a status below 500 is healthy."""
+
+    path: str
+    interval_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """Where one side answers. The URL has no path: targets are forwarded byte for byte."""
+
+    side: Side
+    scheme: Literal["http", "https"]
+    host: str
+    port: int
+    timeouts: Timeouts = Timeouts()
+    connections: int = 256
+    health: Health | None = None
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class KeySource:
+    """One place where a user's key may be: a header, a cookie, or a claim of the bearer JWT."""
+
+    kind: Literal["header", "cookie", "jwt"]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Users:
+    """What makes two requests one user: the first source that is present and not empty wins."""
+
+    salt: str
+    key: tuple[KeySource, ...] = ()
+    without_key: Literal["cookie", "legacy"] = "legacy"
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """Users, by key or by header (name in lower case, exact value), who go to `backend` whatever the percentage."""
+
+    name: str
+    backend: Side
+    users: frozenset[str] = frozenset()
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """What is masked beyond the built-in list: header names in lower case, and JSON fields by path."""
+
+    headers: frozenset[str] = frozenset()
+    fields: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Which requests are a route's: `kind` says how `pattern` reads; None for methods or host means any.
+
+    path: a template as Starlette's (`/api/feeds/{id}`, `/files/{rest:path}`); prefix: a string the path begins
+    with; regex: matched against the whole path.
+    """
+
+    kind: Literal["path", "prefix", "regex"]
+    pattern: str
+    methods: frozenset[str] | None = None
+    host: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowRule:
+    """How much of a route is asked a second time on the other side, and how long that may take."""
+
+    millipercent: int = 0
+    writes: bool = False
+    timeout_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class CompareRules:
+    """What differs on purpose. `keys` maps a list's path to the member that identifies its items."""
+
+    ignore: tuple[Path, ...] = ()
+    ignore_headers: frozenset[str] = frozenset()
+    unordered: tuple[Path, ...] = ()
+    keys: tuple[tuple[Path, str], ...] = ()
+    tolerance: tuple[tuple[Path, float], ...] = ()
+    noise_millipercent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route of the migration: what it matches, how far it is rolled out, and how it is watched."""
+
+    name: str
+    match: Match
+    group: str
+    millipercent: int = 0
+    shadow: ShadowRule = ShadowRule()
+    fallback: bool = False
+    compare: CompareRules = CompareRules()
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A cap on a route's effective percentage; it binds the route's whole group. `since` is Unix seconds."""
+
+    route: str
+    cap_millipercent: int
+    who: str
+    reason: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """The whole of `migration.yaml`, validated. Routes are in the file's order: the first match wins."""
+
+    legacy: Backend
+    new: Backend
+    users: Users
+    routes: tuple[Route, ...]
+    kill_switch: bool = False
+    pins: tuple[Pin, ...] = ()
+    redaction: Redaction = Redaction()
+
+    def backend(self, side: Side) -> Backend:
+        return self.new if side == NEW else self.legacy
+
+    def route(self, name: str) -> Route | None:
+        return next((route for route in self.routes if route.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """What is in force: the operator's wish and the holds that keep it lower. Replaced whole, never changed.
+
+    `version` grows with each change on this node; `digest` is the SHA-256 of the config's content.
+    """
+
+    migration: Migration
+    version: int = 0
+    digest: str = ""
+    holds: tuple[Hold, ...] = ()
+    effective: Mapping[str, int] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "effective", self._effective_millipercent())
+
+    def _effective_millipercent(self) -> dict[str, int]:
+        """Route name -> the percentage in force: the wish, capped by every hold on the route's group."""
+        groups = {route.name: route.group for route in self.migration.routes}
+        caps: dict[str, int] = {}
+        for hold in self.holds:
+            group = groups.get(hold.route)
+            if group is not None:
+                caps[group] = min(caps.get(group, ALL_MILLIPERCENT), hold.cap_millipercent)
+        return {
+            route.name: min(route.millipercent, caps.get(route.group, ALL_MILLIPERCENT))
+            for route in self.migration.routes
+        }
+
+
+PERCENT_STEP = re.compile(r"\A(?:100(?:\.0{1,})?|\d{1,2}(?:\.\d{1,3}0*)?)\Z")
+
+
+def percentage(millipercent: int) -> float:
+    """The percentage as people write it: 12_500 -> 12.5."""
+    return millipercent / 1000

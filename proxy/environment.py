@@ -1,0 +1,45 @@
+"""The names of the environment variables that Changeover reads, apart from those that override the config file.
+
+`settings` reads the first group, the commands the second. `config` reads every other variable with the prefix as an
+override of `migration.yaml`, and needs these names to tell a process setting from a typo.
+"""
+
+from __future__ import annotations
+
+PREFIX = "CHANGEOVER_"
+DELIMITER = "__"
+
+# The fields of `settings.Settings`, which a test compares with them.
+SETTINGS = frozenset(
+    {
+        "ADMIN_LISTEN",
+        "ADMIN_TOKEN",
+        "COMPARERS",
+        "COMPARE_TIMEOUT_S",
+        "CONFIG",
+        "DRAIN_S",
+        "LINK_BUFFER_BYTES",
+        "LISTEN",
+        "LOG_FORMAT",
+        "LOG_LEVEL",
+        "MAX_COMPARED_BYTES",
+        "MAX_SHADOW_BODY_BYTES",
+        "NODE",
+        "REMEMBERED_USERS",
+        "SHADOW_CONCURRENCY",
+        "SHADOW_TOTAL_BYTES",
+        "SHADOW_TOTAL_CONCURRENCY",
+        "STATE_DIR",
+        "STORE_MAX_AGE_DAYS",
+        "STORE_MAX_BYTES",
+        "STORE_URL",
+        "WORKERS",
+    }
+)
+# ADMIN_URL: where the commands find the server. TEST_POSTGRES: the server that the store's tests use.
+OTHERS = frozenset({"ADMIN_URL", "TEST_POSTGRES"})
+
+
+def variable(setting: str) -> str:
+    """The variable of a process setting: `store_url` -> `CHANGEOVER_STORE_URL`."""
+    return PREFIX + setting.upper()
