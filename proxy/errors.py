@@ -125,6 +125,12 @@ class StoreError(ChangeoverError):
     status = 503
 
 
+class SchemaMismatch(StoreError):
+    """The store was made by another version of this program: no waiting helps, so a node doesn't start with it."""
+
+    code = "schema"
+
+
 class Conflict(StoreError):
     """Somebody else changed it first; read again and repeat."""
 

@@ -63,29 +63,37 @@ def test_path_matches_no_place_beside_above_or_below(text: str, concrete: tuple[
         ("$.a b", "expected '.' or '[' at character 4 of '$.a b', found ' b'"),
         (
             "$.a[-1]",
-            'expected [*], [3] or ["any name"]; filters, slices and unions are not supported '
-            "at character 5 of '$.a[-1]', found '-1]'",
+            (
+                'expected [*], [3] or ["any name"]; filters, slices and unions are not supported '
+                "at character 5 of '$.a[-1]', found '-1]'"
+            ),
         ),
         (
             "$[1:2]",
-            'expected [*], [3] or ["any name"]; filters, slices and unions are not supported '
-            "at character 3 of '$[1:2]', found '1:2]'",
+            (
+                'expected [*], [3] or ["any name"]; filters, slices and unions are not supported '
+                "at character 3 of '$[1:2]', found '1:2]'"
+            ),
         ),
         (
             "$[007]",
-            'expected [*], [3] or ["any name"]; filters, slices and unions are not supported '
-            "at character 3 of '$[007]', found '007]'",
+            (
+                'expected [*], [3] or ["any name"]; filters, slices and unions are not supported '
+                "at character 3 of '$[007]', found '007]'"
+            ),
         ),
         (
             '$["\\q"]',
-            'a backslash begins an escape as in JSON: \\\\ \\" \\n \\u00e9 '
-            "at character 3 of '$[\"\\\\q\"]', found '\"\\\\q\"]'",
+            (
+                'a backslash begins an escape as in JSON: \\\\ \\" \\n \\u00e9 '
+                "at character 3 of '$[\"\\\\q\"]', found '\"\\\\q\"]'"
+            ),
         ),
     ],
 )
 def test_path_is_refused_with_the_place_of_the_fault(text: str, message: str):
     """What can't be read is told with its character, and what can be written instead."""
-    with pytest.raises(ValueError, match="path|character") as caught:
+    with pytest.raises(ValueError, match=r"path|character") as caught:
         parse(text)
     assert str(caught.value) == message
 

@@ -1,0 +1,54 @@
+"""What the admin side asks of the control plane, and nothing more: one protocol, JSON-able values.
+
+`control.Control` has these methods; so has the fake that tests the HTTP shapes. Every method raises errors from
+`proxy.errors` only. The shapes of the answers are in docs/admin-api.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Json = dict[str, Any]
+
+
+class ControlApi(Protocol):
+    """The control plane as the admin API sees it. Percentages are 0 to 100, times Unix seconds."""
+
+    async def status(self) -> Json: ...
+
+    async def routes(self) -> list[Json]: ...
+
+    async def set_rollout(self, route: str, percentage: float, reason: str, who: str, /) -> Json: ...
+
+    async def hold(self, route: str, percentage: float, reason: str, who: str, /) -> Json: ...
+
+    async def release(self, route: str, reason: str, who: str, /) -> Json: ...
+
+    async def diffs(self, route: str | None, state: str | None, /) -> list[Json]: ...
+
+    async def diff(self, signature_id: str, /) -> Json: ...
+
+    async def set_state(
+        self,
+        signature_id: str,
+        state: str,
+        reason: str,
+        who: str,
+        owner: str | None,
+        ticket: str | None,
+        until: float | None,
+        /,
+    ) -> Json: ...
+
+    async def explain(
+        self, method: str, path: str, user: str | None, host: str | None, headers: Mapping[str, str], /
+    ) -> Json: ...
+
+    async def audit(self, limit: int, /) -> Sequence[Json]: ...
+
+    async def reload(self) -> Json: ...
+
+    async def metrics_snapshot(self) -> Json: ...

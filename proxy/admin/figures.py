@@ -1,0 +1,66 @@
+"""Numbers as people read them, from what the API answers. A missing number is "-", never 0."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from proxy.core.evidence import CHOSEN_GAPS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+NOTHING = "-"
+
+
+def percent(number: float | None) -> str:
+    """A percentage as the config writes it: 12.5 -> "12.5 %"."""
+    return NOTHING if number is None else f"{number:g} %"
+
+
+def share(ratio: float | None) -> str:
+    """A ratio as a percentage that never rounds up to "100 %" nor down to "0 %": 0.99999 -> "99.99 %"."""
+    if ratio is None:
+        return NOTHING
+    hundredths = round(ratio * 10_000)
+    if ratio not in {0, 1}:
+        hundredths = min(max(hundredths, 1), 9_999)
+    return f"{hundredths / 100:g} %"
+
+
+def count(number: int | None) -> str:
+    return NOTHING if number is None else f"{number:,}"
+
+
+def milliseconds(number: float | None) -> str:
+    return NOTHING if number is None else f"{number:.1f}"
+
+
+def both(sides: Mapping[str, int | None] | None, write: Callable[[int | None], str]) -> str:
+    """Legacy's and new's number side by side: "12 / 3"."""
+    return NOTHING if sides is None else f"{write(sides['legacy'])} / {write(sides['new'])}"
+
+
+def moment(seconds: float | None) -> str:
+    """Unix seconds as UTC, to the second."""
+    return NOTHING if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def coverage_ratio(route: Mapping[str, Any]) -> float | None:
+    """Compared of what should have been compared (core.evidence); None before anything should have been."""
+    compared, skipped = route["coverage"]["compared"], route["coverage"]["skipped"]
+    expected = compared + sum(number for reason, number in skipped.items() if reason not in CHOSEN_GAPS)
+    return compared / expected if expected else None
+
+
+def match_with_coverage(route: Mapping[str, Any]) -> str:
+    """The match rate, which never stands without its coverage (law 5)."""
+    if route["match_rate"] is None:
+        return f"nothing compared (coverage {share(coverage_ratio(route))})"
+    return f"{share(route['match_rate'])} (coverage {share(coverage_ratio(route))})"
+
+
+def skipped_reasons(route: Mapping[str, Any]) -> str:
+    """The gaps, largest first: "timeout 12, busy 3"."""
+    skipped = sorted(route["coverage"]["skipped"].items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{reason} {count(number)}" for reason, number in skipped)

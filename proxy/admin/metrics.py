@@ -1,0 +1,158 @@
+"""What Prometheus scrapes: one snapshot of the control plane as metric families, built anew for each scrape.
+
+Labels are bounded: routes and backends come from the config, reasons and verdicts from fixed lists; a route is cut
+off after MAX_REASONS different reasons, the rest of them is added up as "other". No user, path or value of traffic
+is ever a label. Every family is described in docs/admin-api.md.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.registry import Collector
+
+from proxy.core.evidence import COMPARED, latency_bucket_middle_us, latency_counts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from prometheus_client.core import Metric
+
+    from proxy.core.model import Side
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+MAX_REASONS = 40  # config allows few pins, and the code knows fewer than twenty reasons; Prometheus pays per label
+SIDES: tuple[Side, ...] = ("legacy", "new")
+# Prometheus' customary bounds, begun lower: a proxied answer from memory takes well under a millisecond.
+LATENCY_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+Counts = dict[str, int]
+
+
+class Snapshot(Collector):
+    """One snapshot of the control plane; collected once, then thrown away."""
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        self._content = content
+
+    def collect(self) -> Iterator[Metric]:
+        counters: dict[str, Counts] = self._content["routes"]
+        yield from _traffic(counters)
+        yield from _evidence(counters)
+        yield _latency(counters)
+        yield from _rollout(self._content["rollout"])
+        yield from _system(self._content)
+
+
+def render_metrics(content: Mapping[str, Any]) -> bytes:
+    """The text exposition of one snapshot (CONTENT_TYPE)."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Snapshot(content))
+    return generate_latest(registry)
+
+
+def _traffic(counters: Mapping[str, Counts]) -> Iterator[Metric]:
+    served = _counter("requests", "Requests answered to users, by the backend that answered.", "backend")
+    failed = _counter("requests_failed", "Users' requests that ended in 502 or 504.", "backend")
+    status = _counter("responses", "Answers by class of status.", "backend", "class")
+    decided = _counter("decisions", "Decisions for a backend, by reason.", "reason")
+    fallback = _counter("fallbacks", "Requests that legacy answered after new had failed.")
+    for route, counts in counters.items():
+        for side in SIDES:
+            served.add_metric([route, side], counts.get(f"served.{side}", 0))
+            failed.add_metric([route, side], counts.get(f"failed.{side}", 0))
+            for number in range(1, 6):
+                if count := counts.get(f"status.{side}.{number}xx"):
+                    status.add_metric([route, side, f"{number}xx"], count)
+        _add_reasons(decided, route, counts, "decided.")
+        fallback.add_metric([route], counts.get("fallback", 0))
+    yield from (served, failed, status, decided, fallback)
+
+
+def _evidence(counters: Mapping[str, Counts]) -> Iterator[Metric]:
+    pairs = _counter("pairs", "Requests for which both answers arrived, compared or not.")
+    compared = _counter("pairs_compared", "Pairs that were compared, by verdict.", "verdict")
+    skipped = _counter("pairs_skipped", "Requests that were not compared, by reason.", "reason")
+    for route, counts in counters.items():
+        pairs.add_metric([route], counts.get("pairs", 0))
+        for verdict in COMPARED:
+            compared.add_metric([route, verdict.value], counts.get(verdict, 0))
+        _add_reasons(skipped, route, counts, "skipped.")
+    yield from (pairs, compared, skipped)
+
+
+def _latency(counters: Mapping[str, Counts]) -> Metric:
+    family = HistogramMetricFamily(
+        "changeover_latency_seconds",
+        "Time to the last byte of a backend's answer.",
+        labels=["route", "backend"],
+        unit="seconds",
+    )
+    for route, counts in counters.items():
+        for side in SIDES:
+            buckets, total_s = _cumulative(latency_counts(counts, side))
+            family.add_metric([route, side], buckets, total_s)
+    return family
+
+
+def _cumulative(buckets: Mapping[int, int]) -> tuple[list[tuple[str, float]], float]:
+    """Our fine buckets as (upper bound, count up to it) at LATENCY_BOUNDS_S, and the sum of seconds.
+
+    A fine bucket counts by its middle: at most 6.25 % off (core.evidence).
+    """
+    seconds = [(latency_bucket_middle_us(bucket) / 1e6, count) for bucket, count in buckets.items()]
+    cumulative: list[tuple[str, float]] = [
+        (str(bound), sum(count for middle, count in seconds if middle <= bound)) for bound in LATENCY_BOUNDS_S
+    ]
+    cumulative.append(("+Inf", sum(buckets.values())))
+    return cumulative, sum(middle * count for middle, count in seconds)
+
+
+def _rollout(routes: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
+    wish = _gauge("rollout_percentage", "The percentage the config asks for.", "route")
+    effective = _gauge("rollout_effective_percentage", "The percentage in force, under every hold.", "route")
+    users = _gauge("users", "Different users seen, by the backend that served them.", "route", "backend")
+    for route in routes:
+        wish.add_metric([route["name"]], route["percentage"])
+        effective.add_metric([route["name"]], route["effective_percentage"])
+        for side in SIDES:
+            users.add_metric([route["name"], side], route["users"][side])
+    yield from (wish, effective, users)
+
+
+def _system(content: Mapping[str, Any]) -> Iterator[Metric]:
+    yield _gauge_of("build_info", "The running version.", 1, version=content["version"])
+    yield _gauge_of("rollout_version", "Grows with each change of what is in force.", content["rollout_version"])
+    yield _gauge_of("config_refused", "1 while the config file is refused, else 0.", content["config_refused"])
+    yield _gauge_of("workers_linked", "Workers linked to the control process.", content["workers_linked"])
+    yield _gauge_of("store_up", "1 while the store takes evidence, else 0.", content["store_up"])
+    dropped = CounterMetricFamily("changeover_records_dropped", "Records that the store did not take.", labels=[])
+    dropped.add_metric([], content["records_dropped"])
+    yield dropped
+
+
+def _add_reasons(family: CounterMetricFamily, route: str, counts: Counts, prefix: str) -> None:
+    reasons = Counter({name.removeprefix(prefix): count for name, count in counts.items() if name.startswith(prefix)})
+    kept = sorted(reasons)[:MAX_REASONS]
+    for reason in kept:
+        family.add_metric([route, reason], reasons[reason])
+    if other := reasons.total() - sum(reasons[reason] for reason in kept):
+        family.add_metric([route, "other"], other)
+
+
+def _counter(name: str, text: str, *labels: str) -> CounterMetricFamily:
+    return CounterMetricFamily(f"changeover_{name}", text, labels=["route", *labels])
+
+
+def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"changeover_{name}", text, labels=labels)
+
+
+def _gauge_of(name: str, text: str, value: float, **labels: str) -> Metric:
+    family = _gauge(name, text, *labels)
+    family.add_metric(list(labels.values()), float(value))
+    return family

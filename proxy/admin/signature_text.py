@@ -1,0 +1,122 @@
+"""One signature as lines of text: what it is, what was decided, and each example as before and after.
+
+Takes what `GET /api/v1/diffs/{id}` answers. The lines still hold foreign characters; who prints them makes them
+plain (`proxy.admin.plain`).
+"""
+
+from __future__ import annotations
+
+import json
+from difflib import unified_diff
+from typing import TYPE_CHECKING, Any
+
+from proxy.admin.figures import NOTHING, count, moment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Json = dict[str, Any]
+MAX_VALUE_CHARACTERS = 300  # a value, in a terminal of 100 columns: three lines
+MAX_DIFF_LINES = 80  # of one example's bodies: two screens; `-o json` has all of it
+_LABEL_WIDTH = 11
+_CANDIDATES = {"candidate": "new", "noise": "legacy again"}  # by the kind of the pair
+
+
+def signature_lines(detail: Json) -> list[str]:
+    """What it is, what was decided about it, then its examples in the order of time."""
+    lines = [*_summary(detail), *_decision(detail)]
+    for number, example in enumerate(detail["examples"], start=1):
+        lines += ["", f"example {number} of {len(detail['examples'])}, {moment(example['at'])}"]
+        lines += [f"  {line}" for line in example_lines(example, detail["id"])]
+    return lines
+
+
+def example_lines(example: Json, signature_id: str) -> Iterator[str]:
+    """The masked request, the signature's differences in this pair, the others' places, the bodies' unified diff."""
+    yield from _request(example["request"])
+    for difference in example["differences"]:
+        if difference["signature"] == signature_id:
+            yield from _difference(difference)
+    for difference in example["differences"]:
+        if difference["signature"] != signature_id:
+            yield f"also {difference['signature']}: {_place(difference)}"
+    if left_out := example["differences_left_out"]:
+        yield f"and {count(left_out)} more differences"
+    yield from _bodies(example)
+
+
+def _summary(detail: Json) -> list[str]:
+    return [
+        _labelled("signature", detail["id"]),
+        _labelled("route", detail["route"]),
+        _labelled("where", _place(detail)),
+        _labelled("change", detail["shape"]),
+        _labelled("seen", f"{count(detail['count'])} times"),
+        _labelled("first", moment(detail["first_seen"])),
+        _labelled("last", moment(detail["last_seen"])),
+        _labelled("state", detail["state"]),
+    ]
+
+
+def _decision(detail: Json) -> list[str]:
+    """What people said about it; nothing where nobody did."""
+    texts = [(name, detail.get(name)) for name in ("who", "reason", "owner", "ticket")]
+    if detail.get("until") is not None:
+        texts.append(("until", moment(detail["until"])))
+    return [_labelled(name, text) for name, text in texts if text]
+
+
+def _request(request: Json) -> Iterator[str]:
+    yield f"{request['method']} {request['target']}  ({request['id']})"
+    for name, value in request["headers"]:
+        yield f"  {name}: {shortened(value)}"
+
+
+def _difference(difference: Json) -> Iterator[str]:
+    yield f"{_place(difference)}: {difference['shape']}"
+    yield f"  - {value_text(difference['before'])}"
+    yield f"  + {value_text(difference['after'])}"
+
+
+def _place(of: Json) -> str:
+    """Kind and path, which is empty for a status."""
+    return f"{of['kind']} {of['path']}".strip()
+
+
+def _bodies(example: Json) -> Iterator[str]:
+    control, candidate = example["control"], example["candidate"]
+    titles = _title("legacy", control), _title(_CANDIDATES[example["kind"]], candidate)
+    lines = list(unified_diff(_body_lines(control), _body_lines(candidate), *titles, lineterm=""))
+    yield from (shortened(line) for line in lines[:MAX_DIFF_LINES])
+    if len(lines) > MAX_DIFF_LINES:
+        yield f"… {len(lines) - MAX_DIFF_LINES} more lines: see -o json"
+
+
+def _title(name: str, answer: Json) -> str:
+    return f"{name} {answer['status']}, {count(answer['length'])} bytes"
+
+
+def _body_lines(answer: Json) -> list[str]:
+    """The body line by line, JSON indented with its members in their order; or why there is none."""
+    body = answer["body"]
+    if body is None:
+        return ["(the body was not kept)"]
+    if answer["is_body_cut"]:
+        return [*str(body).splitlines(), "(the body goes on; it was cut)"]
+    try:
+        return json.dumps(json.loads(body), indent=2, ensure_ascii=False).splitlines()
+    except (ValueError, RecursionError):
+        return str(body).splitlines()
+
+
+def value_text(value: Any) -> str:
+    """A value as JSON, so that "1" and 1 differ; cut to MAX_VALUE_CHARACTERS."""
+    return shortened(json.dumps(value, ensure_ascii=False))
+
+
+def shortened(text: str) -> str:
+    return text if len(text) <= MAX_VALUE_CHARACTERS else f"{text[:MAX_VALUE_CHARACTERS]}… ({len(text):,} characters)"
+
+
+def _labelled(label: str, text: Any) -> str:
+    return f"{label:<{_LABEL_WIDTH}}{text or NOTHING}"

@@ -1,0 +1,25 @@
+"""`changeover demo`: both example backends, the proxy, and steady traffic of about twenty users."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from proxy.cli.settings import settings_options
+from proxy.settings import load_settings
+
+
+@click.command
+@settings_options()
+def demo(**given: Any) -> None:
+    """Run everything, with example backends.
+
+    Steady traffic of about twenty users flows until it is interrupted. The backends listen on
+    127.0.0.1:8001 (legacy) and 127.0.0.1:8002 (new). A flag wins over its variable.
+    """
+    settings = load_settings(**given)
+    from proxy.app import run_demo  # noqa: PLC0415 - the server's libraries are for the server
+
+    sys.exit(run_demo(settings))

@@ -1,0 +1,153 @@
+"""`changeover status`: what is in force, who is where, and what was seen, one line for each route."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from proxy.admin.figures import (
+    NOTHING,
+    both,
+    count,
+    coverage_ratio,
+    milliseconds,
+    moment,
+    percent,
+    share,
+    skipped_reasons,
+)
+from proxy.cli.client import Client, admin_option
+from proxy.cli.output import build_table, console, output_option, plain, print_json
+from proxy.errors import ServerNotReached, StoreError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+Json = dict[str, Any]
+WATCH_INTERVAL_S = 2.0  # the control process adds up once a second; twice that reads calmly
+
+COLUMNS = (
+    "route", "stage", "wish", "in force", "users legacy/new", "requests legacy/new",
+    "match rate", "coverage", "mismatches", "legacy p50/p99 ms", "new p50/p99 ms",
+)  # fmt: skip
+
+
+@click.command
+@click.option("-w", "--watch", is_flag=True, help="Show it again every two seconds, until interrupted.")
+@output_option
+@admin_option
+def status(watch: bool, output: str, admin_url: str) -> None:
+    """Show what is in force and what was seen.
+
+    For each route: the percentage wished and in force, users, requests, match rate with coverage, latency.
+
+    With -w and -o json it prints one line of JSON for each look.
+    """
+    client = Client(admin_url)
+    if not watch:
+        _print_once(client, output)
+    elif output == "json":
+        _stream(client)
+    else:
+        _redraw(client)
+
+
+def _print_once(client: Client, output: str) -> None:
+    state, routes = _ask(client)
+    if output == "json":
+        print_json({"status": state, "routes": routes})
+    else:
+        console().print(render(state, routes))
+
+
+def _stream(client: Client) -> None:
+    while True:
+        state, routes = _ask(client)
+        print_json({"status": state, "routes": routes}, is_line=True)
+        time.sleep(WATCH_INTERVAL_S)
+
+
+def _redraw(client: Client) -> None:
+    """Draws over the last look. A server that is away for a moment is said to be, and asked again."""
+    from rich.live import Live  # noqa: PLC0415 - only here
+
+    with Live(render(*_ask(client)), console=console(), auto_refresh=False) as live:
+        while True:
+            live.refresh()
+            time.sleep(WATCH_INTERVAL_S)
+            live.update(_look(client))
+
+
+def _look(client: Client) -> RenderableType:
+    try:
+        return render(*_ask(client))
+    except (ServerNotReached, StoreError) as error:
+        return str(error)
+
+
+def _ask(client: Client) -> tuple[Json, list[Json]]:
+    return client.get("status"), client.get("routes")
+
+
+def render(state: Json, routes: list[Json]) -> RenderableType:
+    """The header lines, the table, the holds, and the gaps in the evidence by reason."""
+    from rich.console import Group  # noqa: PLC0415 - only where something is drawn
+    from rich.text import Text  # noqa: PLC0415
+
+    table = build_table(COLUMNS, [row(route) for route in routes], COLUMNS[2:])
+    notes = [*hold_lines(routes), *gap_lines(routes)]
+    return Group(*map(Text, map(plain, header_lines(state))), Text(), table, *map(Text, map(plain, ["", *notes])))
+
+
+def header_lines(state: Json) -> list[str]:
+    """What is the same for all routes; a refused config and a store that is away stand out by their words."""
+    config, workers, store = state["config"], state["workers"], state["store"]
+    lines = [
+        f"changeover {state['version']} on {state['node']}",
+        f"config   {config['file']}  {config['digest'][:12]}  in force since {moment(config['since'])}",
+        f"workers  {workers['linked']} of {workers['expected']} linked",
+        f"store    {store['name']}  {'up' if store['up'] else 'DOWN: ' + str(store['error'])}",
+    ]
+    if config["error"]:
+        lines.insert(2, f"         REFUSED, the last good one stays: {config['error']}")
+    if state["kill_switch"]:
+        lines.append("KILL SWITCH: everything goes to legacy, nothing is shadowed")
+    return lines
+
+
+def row(route: Json) -> list[str]:
+    return [
+        route["name"],
+        route.get("stage") or NOTHING,
+        percent(route["percentage"]),
+        percent(route["effective_percentage"]) + (" (hold)" if route["hold"] else ""),
+        both(route["users"], count),
+        both(route.get("requests"), count),
+        share(route["match_rate"]),
+        share(coverage_ratio(route)),
+        count(route["mismatches"]),
+        _latency(route["latency_ms"].get("legacy")),
+        _latency(route["latency_ms"].get("new")),
+    ]
+
+
+def hold_lines(routes: list[Json]) -> list[str]:
+    return [
+        f"hold on {route['name']}: at most {percent(route['hold']['percentage'])}, "
+        f"by {route['hold']['who']}: {route['hold']['reason']}"
+        for route in routes
+        if route["hold"]
+    ]
+
+
+def gap_lines(routes: list[Json]) -> list[str]:
+    """One line for each route with something that was not compared (law 5)."""
+    return [f"not compared, {route['name']}: {skipped_reasons(route)}" for route in routes if skipped_reasons(route)]
+
+
+def _latency(quantiles: Json | None) -> str:
+    if not quantiles or quantiles["p50"] is None:
+        return NOTHING
+    return f"{milliseconds(quantiles['p50'])} / {milliseconds(quantiles['p99'])}"

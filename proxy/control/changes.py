@@ -1,0 +1,155 @@
+"""Changes of the rollout: by the file, by the admin API, and by holds; one at a time, each with its line in the audit.
+
+A change is in force when these methods return: validated, in the state folder, and sent down every link. Its line in
+the audit follows as soon as the store takes it: an audit that is away must not keep anybody from rolling back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from proxy import config
+from proxy.config.suggest import suggestion
+from proxy.control.figures import binding_hold, effective_percentage, hold_row
+from proxy.control.recorder import AuditLine
+from proxy.core.model import Hold, percentage
+from proxy.errors import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from proxy.control.decisions import Decisions
+    from proxy.control.recorder import Recorder
+    from proxy.control.rollout import LiveRollout
+    from proxy.control.store_threads import StoreThreads
+    from proxy.core.model import Rollout, Route
+    from proxy.store import Store
+
+Json = dict[str, Any]
+BY_FILE = "config.changed"
+AUDIT_PATIENCE_S = 2.0  # so that whoever asks for the history next finds the change there
+
+
+class Changes:
+    """See the module. `node` stands in the audit for whoever edited the file there."""
+
+    def __init__(
+        self,
+        live: LiveRollout,
+        store: Store,
+        threads: StoreThreads,
+        recorder: Recorder,
+        decisions: Decisions,
+        environ: Mapping[str, str],
+        node: str,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._live = live
+        self._store = store
+        self._threads = threads
+        self._recorder = recorder
+        self._decisions = decisions
+        self._environ = environ
+        self._node = node
+        self._now = now
+        self._lock = asyncio.Lock()
+
+    # --- the file ---
+    async def reload(self) -> bool:
+        """Reads the file again; whether something else is in force now. A refusal is kept in `live`, not raised."""
+        async with self._lock:
+            return await self._reload(BY_FILE, f"file on {self._node}", "")
+
+    async def set_percentage(self, name: str, number: float, reason: str, who: str) -> Json:
+        """Edits the file, and puts it in force.
+
+        Raises NotFound for an unknown route, Refused where the file can't be edited or a variable wins over it, and
+        ConfigError when the file as it is now is refused.
+        """
+        async with self._lock:
+            await self._reload(BY_FILE, f"file on {self._node}", "")  # what others wrote has its own lines in the audit
+            is_changed = await asyncio.to_thread(self._edit, name, number)
+            await self._reload("rollout.set", who, reason)
+            answer = {**self._route_answer(self.route(name)), "changed": is_changed, "file": str(self._live.file)}
+        return {**answer, "audited": await self._recorder.is_audited(AUDIT_PATIENCE_S)}
+
+    def _edit(self, name: str, number: float) -> bool:
+        file = self._live.file
+        text = config.read(file)
+        changed = config.set_percentage(text, name, number, str(file), self._environ)
+        if changed != text:
+            config.write_atomically(file, changed)
+        return changed != text
+
+    async def _reload(self, action: str, who: str, reason: str) -> bool:
+        before = self._live.rollout
+        is_changed = await self._live.reload()
+        if is_changed:
+            for subject, old, new in differences(before, self._live.rollout):
+                self._recorder.take_audit(AuditLine(who, action, subject, old, new, reason, self._now()))
+        return is_changed
+
+    # --- holds ---
+    async def hold(self, name: str, number: float, reason: str, who: str) -> Json:
+        """Raises NotFound for an unknown route, StoreError when the hold can't be kept for all nodes."""
+        route = self.route(name)
+        hold = Hold(name, round(number * 1000), who, reason, self._now())
+        await self._threads.run(lambda: self._store.put_hold(hold))
+        await self._decisions.refresh()
+        return self._route_answer(route)
+
+    async def release(self, name: str, reason: str, who: str) -> Json:
+        """Raises NotFound when the route has no hold, StoreError when the store is away."""
+        if not any(hold.route == name for hold in self._live.rollout.holds):
+            self._refuse_release(self.route(name))
+        await self._threads.run(lambda: self._store.delete_hold(name, who, reason))
+        await self._decisions.refresh()
+        route = self._live.rollout.migration.route(name)
+        return {"name": name, "hold": None} if route is None else self._route_answer(route)
+
+    def _refuse_release(self, route: Route) -> None:
+        """A route without a hold of its own may still be held, by another one of its group."""
+        binding = binding_hold(self._live.rollout, route)
+        if binding is not None:
+            raise NotFound(
+                f"route {route.name}: has no hold of its own; the hold on {binding.route} caps its group, release that"
+            )
+
+    # --- answers ---
+    def route(self, name: str) -> Route:
+        """A route that is in force. Raises NotFound with what may have been meant."""
+        migration = self._live.rollout.migration
+        found = migration.route(name)
+        if found is None:
+            raise NotFound(
+                f"route {name!r}: not in the config{suggestion(name, [each.name for each in migration.routes])}"
+            )
+        return found
+
+    def _route_answer(self, route: Route) -> Json:
+        rollout = self._live.rollout
+        return {
+            "name": route.name,
+            "percentage": percentage(route.millipercent),
+            "effective_percentage": effective_percentage(rollout, route),
+            "hold": hold_row(binding_hold(rollout, route)),
+            "rollout_version": rollout.version,
+        }
+
+
+def differences(before: Rollout, after: Rollout) -> list[tuple[str, Json | None, Json | None]]:
+    """What the audit says of a new config: (subject, before, after) for each route whose percentage is another.
+
+    Where no percentage is, there is one line for the whole, with the digests and the kill switch.
+    """
+    old = {route.name: {"percentage": percentage(route.millipercent)} for route in before.migration.routes}
+    new = {route.name: {"percentage": percentage(route.millipercent)} for route in after.migration.routes}
+    found = [(name, old.get(name), new.get(name)) for name in {**old, **new} if old.get(name) != new.get(name)]
+    is_more = not found or before.migration.kill_switch != after.migration.kill_switch
+    return [*found, ("config", _summary(before), _summary(after))] if is_more else list(found)
+
+
+def _summary(rollout: Rollout) -> Json:
+    return {"digest": rollout.digest[:12], "kill_switch": rollout.migration.kill_switch}

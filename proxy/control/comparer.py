@@ -1,0 +1,173 @@
+"""The process that compares: `python -m proxy.control.comparer`, a child of control, fed through its stdin.
+
+1. It may hang, crash or eat memory: its parent kills it at the deadline, and memory is limited. Nobody else suffers.
+2. It runs with the lowest share of the processor beside the workers (nice 10): users come first.
+3. Its stdout carries frames only; whatever a library prints goes to stderr.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import structlog
+
+from proxy import config
+from proxy.control.example import Signed, encode_example
+from proxy.control.outcome import Message, Outcome, encode_outcome
+from proxy.core.compare import Limits, compare
+from proxy.core.evidence import Verdict, decode_pair
+from proxy.core.signature import sign
+from proxy.process import die_with_parent
+from proxy.traffic.frames import HEAD, decode_json, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from proxy.core.compare import Difference
+    from proxy.core.evidence import Pair
+    from proxy.core.model import CompareRules
+
+log = structlog.get_logger(__name__)
+
+MAX_SIGNATURES = 50  # of one pair; a page that is another page altogether has no more to say
+EXAMPLE_INTERVAL_S = 1.0  # encoding an example costs more than many a comparison; the store keeps eight
+_NICENESS = 10
+_REMEMBERED = 4096
+
+
+class Examples:
+    """Says for which signatures an example is due: at most one in EXAMPLE_INTERVAL_S for each."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._last: dict[str, float] = {}
+
+    def due(self, ids: Iterable[str]) -> frozenset[str]:
+        """Those of `ids` that have had none lately; they have now."""
+        now = self._now()
+        if len(self._last) > _REMEMBERED:
+            self._last.clear()
+        due = frozenset(id_ for id_ in ids if now - self._last.get(id_, float("-inf")) >= EXAMPLE_INTERVAL_S)
+        self._last.update(dict.fromkeys(due, now))
+        return due
+
+
+class Comparer:
+    """Compares pairs by the rules of their routes. `max_body_bytes` is what workers keep of an answer."""
+
+    def __init__(self, max_body_bytes: int, examples: Examples | None = None) -> None:
+        # The bound was kept by the worker, before it masked: a mask may be longer than what it hides.
+        self._limits = Limits(max_bytes=max_body_bytes * 5 // 4)
+        self._rules: dict[str, CompareRules] = {}
+        self._examples = examples or Examples()
+
+    def set_rules(self, document: dict[str, object]) -> None:
+        """Takes the rules from a config's document (`config.Loaded.document`)."""
+        self._rules = {route.name: route.compare for route in config.build(document).routes}
+
+    def judge(self, encoded: bytes) -> Outcome:
+        """The outcome for an encoded pair; a fault in here is a verdict too (law 10)."""
+        try:
+            pair = decode_pair(encoded)
+        except ValueError:
+            return Outcome("", "candidate", Verdict.GAVE_UP, "unreadable")
+        try:
+            return self._judge(pair)
+        except MemoryError:
+            return Outcome(pair.route, pair.kind, Verdict.GAVE_UP, "memory")
+        except Exception:
+            log.exception("comparison.failed", route=pair.route, request_id=pair.request_id)
+            return Outcome(pair.route, pair.kind, Verdict.GAVE_UP, "fault")
+
+    def _judge(self, pair: Pair) -> Outcome:
+        rules = self._rules.get(pair.route)
+        if rules is None:
+            return Outcome(pair.route, pair.kind, Verdict.GAVE_UP, "route_gone")
+        found = compare(pair.control, pair.candidate, rules, self._limits)
+        signed = _signed(pair.route, found.differences)
+        first = _first_of_each(signed)
+        due = self._examples.due(first)
+        return Outcome(
+            route=pair.route,
+            kind=pair.kind,
+            verdict=found.verdict,
+            reason=found.reason,
+            signatures=tuple(each.signature for each in first.values()),
+            example=encode_example(pair, [*first.values(), *_others(signed, first)]) if due else None,
+            example_for=due,
+        )
+
+
+def _signed(route: str, differences: Iterable[Difference]) -> list[Signed]:
+    return [Signed(sign(route, difference), difference) for difference in differences]
+
+
+def _first_of_each(signed: Iterable[Signed]) -> dict[str, Signed]:
+    """Signature id -> its first difference in the pair, at most MAX_SIGNATURES."""
+    first: dict[str, Signed] = {}
+    for each in signed:
+        if len(first) >= MAX_SIGNATURES:
+            break
+        first.setdefault(each.signature.id, each)
+    return first
+
+
+def _others(signed: Iterable[Signed], first: dict[str, Signed]) -> list[Signed]:
+    return [each for each in signed if first.get(each.signature.id) is not each]
+
+
+# --- the process ---
+def main(arguments: list[str]) -> int:
+    """Serves the parent until it closes the pipe. The arguments: a memory budget and the largest body, in bytes."""
+    memory_bytes, max_body_bytes = map(int, arguments)
+    die_with_parent(signal.SIGKILL)  # nothing in here is worth finishing
+    for number in (signal.SIGINT, signal.SIGHUP):  # a terminal sends these to everybody; the parent decides
+        signal.signal(number, signal.SIG_IGN)
+    os.nice(_NICENESS)
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=sys.stderr))
+    limit_memory(memory_bytes)
+    with _private_stdout() as out, os.fdopen(0, "rb", closefd=False) as feed:
+        serve(Comparer(max_body_bytes), feed, out)
+    return 0
+
+
+def serve(comparer: Comparer, feed: BinaryIO, out: BinaryIO) -> None:
+    """Answers each PAIR in order, until the feed ends."""
+    _send(out, Message.READY, b"")
+    while head := feed.read(HEAD.size):
+        length, kind = HEAD.unpack(head)
+        payload = feed.read(length)
+        if kind == Message.RULES:
+            comparer.set_rules(decode_json(payload))
+        else:
+            _send(out, Message.OUTCOME, encode_outcome(comparer.judge(payload)))
+
+
+def limit_memory(budget_bytes: int) -> None:
+    """At most `budget_bytes` more address space than now: beyond it Python raises MemoryError."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    limit = pages * resource.getpagesize() + budget_bytes
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+
+
+def _private_stdout() -> BinaryIO:
+    """The pipe to the parent, out of reach for `print`."""
+    out = os.dup(1)
+    os.dup2(2, 1)
+    return os.fdopen(out, "wb")
+
+
+def _send(out: BinaryIO, kind: Message, payload: bytes) -> None:
+    out.write(encode(kind, payload))
+    out.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

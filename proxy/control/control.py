@@ -1,0 +1,285 @@
+"""The control process of a node: its parts wired together, and what the admin side may ask of it.
+
+The parts: `rollout` (what is in force), `changes` (how it becomes another), `link` (to the workers), `intake`,
+`comparers` and `recorder` (evidence on its way to the store), `decisions` (what people decided), `totals` and
+`figures` (what is shown). A dead store, a refused config or a broken link takes none of the others down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+import time
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from proxy import __version__
+from proxy.config.suggest import suggestion
+from proxy.control import figures
+from proxy.control.changes import Changes
+from proxy.control.comparers import Comparers
+from proxy.control.decisions import Decisions
+from proxy.control.explain import explain
+from proxy.control.intake import Intake
+from proxy.control.link import LinkServer
+from proxy.control.noise import Silenced
+from proxy.control.recorder import Recorder
+from proxy.control.retention import keep_swept
+from proxy.control.rollout import LiveRollout
+from proxy.control.store_threads import StoreThreads
+from proxy.control.totals import Totals
+from proxy.control.watcher import changes, content_hash
+from proxy.errors import NotFound
+from proxy.traffic.tasks import Tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+    from typing import Self
+
+    from proxy.settings import Settings
+    from proxy.store import Store
+
+log = structlog.get_logger(__name__)
+
+Json = dict[str, Any]
+REWRITE_S = 5.0  # between two tries to write a rollout that the state folder did not take
+DRAIN_S = 2.0  # for pairs that wait for a comparer when control stops: its workers have ended before
+
+
+class Control:
+    """See the module. An async context; it is a `proxy.admin.control_api.ControlApi`.
+
+    Entering raises ConfigError when the config is refused and no earlier one is known, StartError when the link's
+    socket can't be made. `environ` overrides keys of the config.
+    """
+
+    def __init__(self, settings: Settings, store: Store, environ: Mapping[str, str] | None = None) -> None:
+        environ = os.environ if environ is None else environ
+        self._settings = settings
+        self._store = store
+        self._started_at = time.time()
+        self._stack = AsyncExitStack()
+        self._threads = StoreThreads()
+        self._silenced = Silenced()
+        self._recorder = Recorder(store, settings.node)
+        self._comparers = Comparers(
+            settings.comparers, settings.compare_timeout_s, max_body_bytes=settings.max_compared_bytes
+        )
+        intake = Intake(self._comparers, self._recorder, self._silenced)
+        self._link = LinkServer(settings.link_path, intake, self._comparers.window)
+        self._comparers.on_window = self._link.set_window
+        self._live = LiveRollout(settings, environ, self._publish)
+        self._decisions = Decisions(store, self._threads, self._recorder, self._silenced, self._live.set_holds)
+        self._changes = Changes(
+            self._live, store, self._threads, self._recorder, self._decisions, environ, settings.node
+        )
+        self._totals = Totals(store, self._threads, self._recorder)
+        self._reload_wanted = asyncio.Event()
+
+    def _publish(self, document: Mapping[str, Any]) -> None:
+        self._comparers.set_rules(document["config"])
+        self._link.publish(document)
+
+    # --- life ---
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            stack.callback(self._threads.close)
+            known = content_hash(self._settings.config)  # before it is read: a change meanwhile is seen later
+            self._live.start()
+            tasks = await stack.enter_async_context(Tasks())
+            stack.push_async_callback(self._recorder.stop, tasks.spawn(self._recorder.run()))
+            await stack.enter_async_context(self._comparers)
+            await self._link.start()
+            stack.push_async_callback(self._stop_evidence)
+            for work in (
+                self._follow_file(known),
+                self._follow_wishes(),
+                self._keep_on_disk(),
+                self._decisions.run(),
+                keep_swept(self._store, self._recorder, self._settings),
+            ):
+                stack.callback(tasks.spawn(work).cancel)
+            self._listen_for_sighup(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+    async def _stop_evidence(self) -> None:
+        """No new pairs; those that are here are compared and acknowledged; then the links are closed."""
+        self._comparers.on_window = None
+        self._link.set_window(0)
+        await self._comparers.drain(DRAIN_S)
+        await self._link.stop()
+
+    def _listen_for_sighup(self, stack: AsyncExitStack) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return  # signals are the main thread's; in a test the loop may run elsewhere
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, self._reload_wanted.set)
+        stack.callback(loop.remove_signal_handler, signal.SIGHUP)
+
+    async def _follow_file(self, known: str | None) -> None:
+        async for _ in changes(self._settings.config, known):
+            self._reload_wanted.set()
+
+    async def _follow_wishes(self) -> None:
+        """Reloads when the file has changed or SIGHUP has come."""
+        while True:
+            await self._reload_wanted.wait()
+            self._reload_wanted.clear()
+            try:
+                await self._changes.reload()
+            except Exception:  # a fault of ours must not end the following
+                log.exception("config.unreloaded")
+
+    async def _keep_on_disk(self) -> None:
+        while True:
+            await asyncio.sleep(REWRITE_S)
+            self._live.keep_on_disk()
+
+    # --- how it is ---
+    async def status(self) -> Json:
+        totals, _ = await self._totals.read()
+        rollout = self._live.rollout
+        return {
+            "version": __version__,
+            "node": self._settings.node,
+            "uptime_s": round(time.time() - self._started_at, 3),
+            "kill_switch": rollout.migration.kill_switch,
+            "config": self._config_state(),
+            "rollout_version": rollout.version,
+            "workers": self._worker_state(),
+            "comparers": self._comparer_state(),
+            "store": {
+                "name": self._store.name,
+                "up": self._recorder.is_up,
+                "error": self._recorder.error,
+                "dropped": self._recorder.dropped,
+            },
+            "totals": figures.node_totals(totals),
+        }
+
+    def _config_state(self) -> Json:
+        refusal = self._live.refusal
+        return {
+            "file": str(self._live.file),
+            "digest": self._live.rollout.digest,
+            "since": self._live.since,
+            "error": None if refusal is None else str(refusal.error),
+            "refused_at": None if refusal is None else refusal.at,
+            "warnings": list(self._live.warnings),
+        }
+
+    def _worker_state(self) -> Json:
+        workers = self._link.workers
+        return {
+            "expected": self._settings.workers,
+            "linked": len(workers),
+            "links": [
+                {
+                    "name": worker.name,
+                    "pid": worker.pid,
+                    "connected_at": worker.connected_at,
+                    "gauges": dict(worker.gauges),
+                }
+                for worker in workers
+            ],
+        }
+
+    def _comparer_state(self) -> Json:
+        comparers = self._comparers
+        return {
+            "processes": len(comparers.pids),
+            "expected": comparers.count,
+            "busy": comparers.busy,
+            "backlog": comparers.backlog,
+            "backlog_bytes": comparers.backlog_bytes,
+            "restarts": comparers.restarts,
+            "window": comparers.window,
+        }
+
+    async def routes(self) -> list[Json]:
+        totals, users = await self._totals.read()
+        return figures.route_rows(self._live.rollout, totals, users)
+
+    async def metrics_snapshot(self) -> Json:
+        """For Prometheus, which adds nodes up itself: this node's counters since its start; users are all nodes'."""
+        _, users = await self._totals.read()
+        rollout = self._live.rollout
+        return {
+            "version": __version__,
+            "routes": {route: dict(counts) for route, counts in self._recorder.accepted.items()},
+            "rollout": [figures.rollout_row(rollout, route, users) for route in rollout.migration.routes],
+            "rollout_version": rollout.version,
+            "config_refused": self._live.refusal is not None,
+            "workers_linked": len(self._link.workers),
+            "store_up": self._recorder.is_up,
+            "records_dropped": self._recorder.dropped,
+        }
+
+    async def explain(
+        self, method: str, path: str, user: str | None, host: str | None, headers: Mapping[str, str]
+    ) -> Json:
+        return explain(self._live.rollout, method, path, user, host, headers, is_new_healthy=self._is_new_healthy())
+
+    def _is_new_healthy(self) -> bool:
+        """As the workers say, who probe it; True while none has said anything."""
+        said = [worker.gauges["new_healthy"] for worker in self._link.workers if "new_healthy" in worker.gauges]
+        return any(said) or not said
+
+    # --- changes ---
+    async def set_rollout(self, route: str, percentage: float, reason: str, who: str) -> Json:
+        return await self._changes.set_percentage(route, percentage, reason, who)
+
+    async def hold(self, route: str, percentage: float, reason: str, who: str) -> Json:
+        return await self._changes.hold(route, percentage, reason, who)
+
+    async def release(self, route: str, reason: str, who: str) -> Json:
+        return await self._changes.release(route, reason, who)
+
+    async def reload(self) -> Json:
+        """Reads the config again, now. Raises ConfigError when it is refused; then the last good one stays."""
+        is_changed = await self._changes.reload()
+        if self._live.refusal is not None:
+            raise self._live.refusal.error
+        return {"changed": is_changed, "rollout_version": self._live.rollout.version, **self._config_state()}
+
+    # --- differences and audit ---
+    async def diffs(self, route: str | None, state: str | None) -> list[Json]:
+        rows = await self._threads.run(lambda: self._store.signatures(route, state))
+        known = {each.name for each in self._live.rollout.migration.routes}
+        if route is not None and not rows and route not in known:
+            raise NotFound(f"route {route!r}: not in the config, and without differences{suggestion(route, known)}")
+        return [figures.signature_row(row) for row in rows]
+
+    async def diff(self, signature_id: str) -> Json:
+        return figures.signature_detail(await self._threads.run(lambda: self._store.signature(signature_id)))
+
+    async def set_state(
+        self,
+        signature_id: str,
+        state: str,
+        reason: str,
+        who: str,
+        owner: str | None,
+        ticket: str | None,
+        until: float | None,
+    ) -> Json:
+        await self._threads.run(
+            lambda: self._store.set_state(signature_id, state, who, reason, owner or "", ticket or "", until)
+        )
+        await self._decisions.refresh()
+        detail = await self._threads.run(lambda: self._store.signature(signature_id))
+        return figures.signature_row(detail.row)
+
+    async def audit(self, limit: int) -> list[Json]:
+        return figures.audit_rows(await self._threads.run(lambda: self._store.audit(limit)))

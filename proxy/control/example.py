@@ -1,0 +1,84 @@
+"""One pair as people look at it: the masked request, both answers, and each difference, as JSON.
+
+It is what the store keeps for a signature and what `changeover diffs show` prints (docs/admin-api.md). The bodies
+are cut; that they are is said.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from proxy.core.paths import write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from proxy.core.compare import Difference
+    from proxy.core.evidence import Answer, Pair
+    from proxy.core.signature import Signature
+
+MAX_BODY_BYTES = 65_536  # of each side: more than anybody reads, and eight examples of it fit any store
+MAX_DIFFERENCES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A difference and the signature it belongs to."""
+
+    signature: Signature
+    difference: Difference
+
+
+def encode_example(pair: Pair, differences: Iterable[Signed]) -> bytes:
+    """The pair with its first MAX_DIFFERENCES differences as a JSON object."""
+    listed = list(differences)
+    content = {
+        "kind": pair.kind,
+        "served": pair.served,
+        "request": {
+            "id": pair.request_id,
+            "at": pair.at,
+            "method": pair.method,
+            "target": pair.target,
+            "headers": pair.request_headers,
+        },
+        "control": _answer(pair.control),
+        "candidate": _answer(pair.candidate),
+        "differences": [_difference(each) for each in listed[:MAX_DIFFERENCES]],
+        "differences_left_out": max(len(listed) - MAX_DIFFERENCES, 0),
+    }
+    return json.dumps(content, separators=(",", ":")).encode()
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
+    body = answer.body
+    return {
+        "status": answer.status,
+        "headers": answer.headers,
+        "body": None if body is None else body[:MAX_BODY_BYTES].decode("utf-8", "replace"),
+        "is_body_cut": body is not None and len(body) > MAX_BODY_BYTES,
+        "length": answer.length,
+        "digest": answer.digest,
+        "elapsed_ms": answer.elapsed_us / 1000,
+    }
+
+
+def _difference(signed: Signed) -> dict[str, Any]:
+    difference = signed.difference
+    return {
+        "signature": signed.signature.id,
+        "kind": difference.kind,
+        "path": _place(difference),
+        "shape": difference.change,
+        "before": difference.before,
+        "after": difference.after,
+    }
+
+
+def _place(difference: Difference) -> str:
+    """Where in the answer: a JSON path, a header's name, "" for the status."""
+    if difference.kind == "body":
+        return write(difference.path)
+    return ".".join(map(str, difference.path))

@@ -1,0 +1,177 @@
+"""The figures that people and Prometheus are shown, from counters and the rollout in force. Pure.
+
+Shapes are those of docs/admin-api.md. A rate never stands without its coverage (law 5).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from proxy.core.evidence import Verdict, coverage, latency_counts, latency_quantiles_ms, match_rate
+from proxy.core.model import LEGACY, NEW, percentage
+from proxy.core.stage import stage_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from proxy.core.model import Hold, Rollout, Route, Side
+    from proxy.store import AuditRow, SignatureDetail, SignatureRow
+
+Json = dict[str, Any]
+Counts = dict[str, int]
+_SIDES: tuple[Side, ...] = (LEGACY, NEW)
+_QUANTILES = ("p50", "p95", "p99")
+
+
+# --- routes ---
+def route_rows(
+    rollout: Rollout, totals: Mapping[str, Mapping[str, int]], users: Mapping[str, Mapping[Side, int]]
+) -> list[Json]:
+    """One row for each route of the config, in its order."""
+    return [_route_row(rollout, route, totals.get(route.name, {}), users) for route in rollout.migration.routes]
+
+
+def _route_row(
+    rollout: Rollout, route: Route, counts: Mapping[str, int], users: Mapping[str, Mapping[Side, int]]
+) -> Json:
+    covered = coverage(counts)
+    return {
+        **rollout_row(rollout, route, users),
+        "hold": hold_row(binding_hold(rollout, route)),
+        "group": route.group,
+        "stage": "off" if rollout.migration.kill_switch else stage_of(route, rollout.effective[route.name]),
+        "requests": {side: counts.get(f"served.{side}", 0) for side in _SIDES},
+        "failed": {side: counts.get(f"failed.{side}", 0) for side in _SIDES},
+        "fallbacks": counts.get("fallback", 0),
+        "pairs": counts.get("pairs", 0),
+        "matches": counts.get(Verdict.MATCH, 0),
+        "mismatches": counts.get(Verdict.MISMATCH, 0),
+        "noise": counts.get(Verdict.NOISE, 0),
+        "match_rate": match_rate(counts),
+        "coverage": {
+            "compared": covered.compared,
+            "skipped": dict(covered.skipped),
+            "expected": covered.expected,
+            "ratio": covered.ratio,
+        },
+        "noise_runs": {
+            "pairs": counts.get("self_pairs", 0),
+            "matches": counts.get("self_matches", 0),
+            "mismatches": counts.get("self_mismatches", 0),
+        },
+        "latency_ms": {side: _quantiles(counts, side) for side in _SIDES},
+    }
+
+
+def rollout_row(rollout: Rollout, route: Route, users: Mapping[str, Mapping[Side, int]]) -> Json:
+    """The part of a route's row that says how far it is."""
+    on_sides = users.get(route.name, {})
+    return {
+        "name": route.name,
+        "percentage": percentage(route.millipercent),
+        "effective_percentage": effective_percentage(rollout, route),
+        "users": {side: on_sides.get(side, 0) for side in _SIDES},
+    }
+
+
+def effective_percentage(rollout: Rollout, route: Route) -> float:
+    """What is in force; under the kill switch nobody is on new."""
+    return 0.0 if rollout.migration.kill_switch else percentage(rollout.effective[route.name])
+
+
+def binding_hold(rollout: Rollout, route: Route) -> Hold | None:
+    """The hold that caps a route lowest: its own, or one of another route of its group."""
+    groups = {each.name: each.group for each in rollout.migration.routes}
+    binding = [hold for hold in rollout.holds if groups.get(hold.route) == route.group]
+    return min(binding, key=lambda hold: (hold.cap_millipercent, hold.route != route.name), default=None)
+
+
+def hold_row(hold: Hold | None) -> Json | None:
+    if hold is None:
+        return None
+    return {
+        "route": hold.route,
+        "percentage": percentage(hold.cap_millipercent),
+        "who": hold.who,
+        "reason": hold.reason,
+        "since": hold.since,
+    }
+
+
+def _quantiles(counts: Mapping[str, int], side: Side) -> dict[str, float | None]:
+    return dict(zip(_QUANTILES, latency_quantiles_ms(latency_counts(counts, side)), strict=True))
+
+
+# --- counters ---
+def added(*several: Mapping[str, Mapping[str, int]]) -> dict[str, Counts]:
+    """Route -> counter -> the sum over all arguments."""
+    sums: dict[str, Counter[str]] = {}
+    for totals in several:
+        for route, counts in totals.items():
+            sums.setdefault(route, Counter()).update(counts)
+    return {route: dict(counts) for route, counts in sums.items()}
+
+
+def unwritten(accepted: Mapping[str, Counter[str]], written: Mapping[str, Counter[str]]) -> dict[str, Counter[str]]:
+    """Route -> counter -> what was taken over and is not in the store yet."""
+    return {route: counts - written.get(route, Counter()) for route, counts in accepted.items()}
+
+
+def node_totals(totals: Mapping[str, Mapping[str, int]]) -> Json:
+    """What all routes add up to, those without a route or no longer in the config included."""
+    counts: Counter[str] = Counter()
+    for each in totals.values():
+        counts.update(each)
+    covered = coverage(counts)
+    return {
+        "requests": {side: counts[f"served.{side}"] for side in _SIDES},
+        "failed": {side: counts[f"failed.{side}"] for side in _SIDES},
+        "pairs": counts["pairs"],
+        "compared": covered.compared,
+        "mismatches": counts[Verdict.MISMATCH],
+        "expected": covered.expected,
+    }
+
+
+# --- differences and audit ---
+def signature_row(row: SignatureRow) -> Json:
+    return {
+        "id": row.id,
+        "route": row.route,
+        "kind": row.kind,
+        "path": row.path,
+        "shape": row.shape,
+        "count": row.count,
+        "first_seen": row.first_seen,
+        "last_seen": row.last_seen,
+        "state": row.state,
+        "who": row.who,
+        "reason": row.reason,
+        "owner": row.owner,
+        "ticket": row.ticket,
+        "until": row.until,
+    }
+
+
+def signature_detail(detail: SignatureDetail) -> Json:
+    """A signature with its examples, each with the time at which it was met."""
+    examples = [{**json.loads(example.payload), "at": example.at} for example in detail.examples]
+    return {**signature_row(detail.row), "examples": examples}
+
+
+def audit_rows(rows: Iterable[AuditRow]) -> list[Json]:
+    return [
+        {
+            "id": row.id,
+            "at": row.at,
+            "who": row.who,
+            "action": row.action,
+            "subject": row.subject,
+            "before": row.before,
+            "after": row.after,
+            "reason": row.reason,
+        }
+        for row in rows
+    ]

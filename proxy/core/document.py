@@ -1,0 +1,106 @@
+"""JSON parsed without losing what a verdict depends on: number types, repeated keys, numbers beyond a double.
+
+The standard parser is used because faster ones turn long integers into floats and refuse NaN, and so hide
+differences. The result holds dict, list, str, bool, None, int, float, and for what these can't hold: `Repeating` (an
+object with repeated keys), `Decimal` (a number that a double would round) and `Token` (NaN, Infinity, integers of over
+4,300 digits).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+# A double holds at most 17 significant decimal digits (IEEE 754-2019 §5.12.2): numbers written with no more are
+# compared as doubles, as every JSON library would read them; longer ones exactly.
+_DOUBLE_DIGITS = 17
+
+
+class Unreadable(Exception):
+    """A body that can't be compared. `reason` is the slug that the verdict carries."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A number that Python can't hold or that RFC 8259 doesn't know; equal only to the same characters."""
+
+    text: str
+
+
+class Repeating:
+    """An object in which a key occurs more than once.
+
+    `members` holds the last value of each key, as most parsers do; `earlier` maps each repeated key to a list of
+    the values before its last, in order.
+    """
+
+    __slots__ = ("earlier", "members")
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        self.members: dict[str, Any] = {}
+        self.earlier: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in self.members:
+                self.earlier.setdefault(key, []).append(self.members[key])
+            self.members[key] = value
+
+
+def parse_document(text: str) -> Any:
+    """The document in `text`. Raises ValueError where it isn't JSON, Unreadable("depth") where it nests too deeply."""
+    try:
+        return _parse(text)
+    except RecursionError:
+        raise Unreadable("depth") from None
+
+
+def _parse(text: str) -> Any:
+    try:
+        return _decode(text, int)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # an integer of over 4,300 digits (sys.get_int_max_str_digits): rare, so only then
+        return _decode(text, _long_integer)
+
+
+def _decode(text: str, parse_int: Any) -> Any:
+    return json.loads(text, parse_int=parse_int, parse_float=_float, parse_constant=Token, object_pairs_hook=_members)
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any] | Repeating:
+    members = dict(pairs)
+    return members if len(members) == len(pairs) else Repeating(pairs)
+
+
+def _long_integer(text: str) -> int | Token:
+    try:
+        return int(text)
+    except ValueError:
+        return Token(text)
+
+
+def _float(text: str) -> float | Decimal | Token:
+    value = float(text)
+    digits = text.lstrip("-0.")
+    length = len(digits) - ("." in digits)
+    if length <= _DOUBLE_DIGITS and "e" not in text and "E" not in text and (value or not digits):
+        return value
+    return _exact(text, value)
+
+
+def _exact(text: str, value: float) -> float | Decimal | Token:
+    """The double, unless the number has more digits than one holds or is beyond its range."""
+    try:
+        exact = Decimal(text)
+    except InvalidOperation:  # an exponent of more than 18 digits
+        return Token(text)
+    written = Decimal(repr(value))
+    if exact == written:
+        return value
+    is_in_range = written.is_finite() and bool(written) == bool(exact)
+    return value if is_in_range and len(exact.as_tuple().digits) <= _DOUBLE_DIGITS else exact

@@ -1,0 +1,224 @@
+"""What was seen: answers, pairs, verdicts, tallies, and what they add up to.
+
+A pair is one request with both answers. Everything that should have been compared and was not has a reason
+(law 5), and a match rate is only ever given beside its coverage. Names of counters are fixed here, because
+worker, control, store and reports meet in them.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from proxy.core.model import Side
+
+
+class Verdict(StrEnum):
+    """What was found out about one pair."""
+
+    MATCH = "match"
+    MISMATCH = "mismatch"
+    NOISE = "noise"
+    SHADOW_FAILED = "shadow_failed"
+    GAVE_UP = "gave_up"
+    SKIPPED = "skipped"
+
+
+# --- counters of a route -------------------------------------------------------------------------------------
+# served.<side>            requests answered to users by that side
+# decided.<reason>         decisions by reason (core/decide)
+# failed.<side>            users' requests that ended in 502 or 504 because of that side
+# fallback                 requests that legacy answered after new had failed
+# status.<side>.<n>xx      answers by class of status
+# match, mismatch, noise   pairs that were compared
+# pairs                    requests for which both answers arrived, compared or not
+# skipped.<reason>         requests that were not compared, each with its reason
+# latency.<side>.<bucket>  answers by time to the last byte, in the buckets of `latency_bucket`
+COMPARED = (Verdict.MATCH, Verdict.MISMATCH, Verdict.NOISE)
+
+# Gaps that the operator chose: counted and shown, but not among what should have been compared.
+CHOSEN_GAPS = frozenset({"not_sampled", "method", "kill_switch"})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One side's answer. Header names are in lower case, in the order received, duplicates kept.
+
+    `body` is None where it was not kept or may not travel (binary, too large, unreadable); `length` (bytes on the
+    wire) and `digest` (SHA-256, hex, or "" where the body was not read whole) stand for it. `elapsed_us` runs from
+    the request's dispatch to the answer's last byte.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes | None
+    length: int
+    digest: str
+    elapsed_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One request with both answers, masked. `at` is Unix seconds.
+
+    `control` and `candidate` are the two sides of the comparison: legacy and new, or, where `kind` is "noise",
+    legacy twice. `served` says which side the user got.
+    """
+
+    request_id: str
+    route: str
+    kind: Literal["candidate", "noise"]
+    served: Side
+    at: float
+    method: str
+    target: str
+    request_headers: tuple[tuple[str, str], ...]
+    control: Answer
+    candidate: Answer
+
+
+_LENGTHS = struct.Struct("!III")  # of the JSON part, of control's body, of candidate's body
+
+
+def encode_pair(pair: Pair) -> bytes:
+    """The pair as bytes: three lengths, a JSON part, both bodies."""
+    control, candidate = pair.control, pair.candidate
+    head = {
+        "request_id": pair.request_id,
+        "route": pair.route,
+        "kind": pair.kind,
+        "served": pair.served,
+        "at": pair.at,
+        "method": pair.method,
+        "target": pair.target,
+        "request_headers": pair.request_headers,
+        "control": _answer_head(control),
+        "candidate": _answer_head(candidate),
+    }
+    text = json.dumps(head, separators=(",", ":")).encode()
+    first, second = control.body or b"", candidate.body or b""
+    return b"".join((_LENGTHS.pack(len(text), len(first), len(second)), text, first, second))
+
+
+def decode_pair(data: bytes) -> Pair:
+    """The inverse of `encode_pair`. Raises ValueError on bytes that are not a pair."""
+    try:
+        text_length, first_length, second_length = _LENGTHS.unpack_from(data)
+        text_end = _LENGTHS.size + text_length
+        first_end = text_end + first_length
+        if first_end + second_length != len(data):
+            raise ValueError("lengths don't add up")
+        head = json.loads(data[_LENGTHS.size : text_end])
+        return Pair(
+            request_id=head["request_id"],
+            route=head["route"],
+            kind=head["kind"],
+            served=head["served"],
+            at=head["at"],
+            method=head["method"],
+            target=head["target"],
+            request_headers=_header_tuples(head["request_headers"]),
+            control=_answer(head["control"], data[text_end:first_end]),
+            candidate=_answer(head["candidate"], data[first_end:]),
+        )
+    except (struct.error, KeyError, TypeError, IndexError) as error:
+        raise ValueError(f"not an encoded pair: {error}") from error
+
+
+def _answer_head(answer: Answer) -> list[object]:
+    kept = answer.body is not None
+    return [answer.status, answer.headers, kept, answer.length, answer.digest, answer.elapsed_us]
+
+
+def _answer(head: list[object], body: bytes) -> Answer:
+    status, headers, kept, length, digest, elapsed_us = head
+    return Answer(
+        status=status,  # type: ignore[arg-type]  # our own encoding; a wrong one fails in the comparer
+        headers=_header_tuples(headers),  # type: ignore[arg-type]
+        body=body if kept else None,
+        length=length,  # type: ignore[arg-type]
+        digest=digest,  # type: ignore[arg-type]
+        elapsed_us=elapsed_us,  # type: ignore[arg-type]
+    )
+
+
+def _header_tuples(headers: Iterable[Iterable[str]]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, value in headers)
+
+
+# --- latency -------------------------------------------------------------------------------------------------
+# Eight buckets for each power of two of microseconds: a quantile is at most 6.25 % off (half a bucket).
+_SUB_BITS = 3
+
+
+def latency_bucket(elapsed_us: int) -> int:
+    """The histogram bucket of a duration: exact up to 15 µs, then eight to a power of two."""
+    shift = max(elapsed_us.bit_length() - _SUB_BITS - 1, 0)
+    return (shift << _SUB_BITS) + (elapsed_us >> shift)
+
+
+def latency_bucket_middle_us(bucket: int) -> float:
+    """The middle of a bucket in microseconds."""
+    shift = max((bucket >> _SUB_BITS) - 1, 0)
+    mantissa = bucket - (shift << _SUB_BITS)
+    return ((mantissa << shift) + ((mantissa + 1) << shift) - 1) / 2
+
+
+def latency_quantiles_ms(
+    buckets: Mapping[int, int], quantiles: Iterable[float] = (0.5, 0.95, 0.99)
+) -> list[float | None]:
+    """For each quantile its milliseconds, or None without data. `buckets` maps bucket -> count."""
+    total = sum(buckets.values())
+    return [_quantile_ms(buckets, total * quantile) if total else None for quantile in quantiles]
+
+
+def _quantile_ms(buckets: Mapping[int, int], rank: float) -> float:
+    seen = 0
+    bucket = 0
+    for bucket in sorted(buckets):  # the last bucket is the answer when rank == total
+        seen += buckets[bucket]
+        if seen >= rank:
+            break
+    return round(latency_bucket_middle_us(bucket) / 1000, 3)
+
+
+# --- what counters add up to ---------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of what should have been compared was. `ratio` is None before anything should have been."""
+
+    compared: int
+    expected: int
+    skipped: Mapping[str, int]
+
+    @property
+    def ratio(self) -> float | None:
+        return self.compared / self.expected if self.expected else None
+
+
+def coverage(counts: Mapping[str, int]) -> Coverage:
+    """From a route's counters. Chosen gaps (`CHOSEN_GAPS`) are listed in `skipped` but not expected."""
+    compared = sum(counts.get(verdict, 0) for verdict in COMPARED)
+    skipped = {
+        name.removeprefix("skipped."): count for name, count in counts.items() if name.startswith("skipped.") and count
+    }
+    lost = sum(count for reason, count in skipped.items() if reason not in CHOSEN_GAPS)
+    return Coverage(compared, compared + lost, dict(sorted(skipped.items())))
+
+
+def match_rate(counts: Mapping[str, int]) -> float | None:
+    """The share of compared pairs that match (noise counts as a match), or None when nothing was compared."""
+    compared = sum(counts.get(verdict, 0) for verdict in COMPARED)
+    return 1 - counts.get(Verdict.MISMATCH, 0) / compared if compared else None
+
+
+def latency_counts(counts: Mapping[str, int], side: Side) -> dict[int, int]:
+    """Bucket -> count of one side, from a route's counters."""
+    prefix = f"latency.{side}."
+    return {int(name.removeprefix(prefix)): count for name, count in counts.items() if name.startswith(prefix)}

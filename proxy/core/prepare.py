@@ -1,0 +1,109 @@
+"""A parsed document made ready for the walk: what is ignored is taken out, unordered lists are put in one order.
+
+Rules without `..` go straight to their places, so their cost is that of the places, not of the document.
+Documents are changed in place: they belong to one comparison.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from proxy.core.canonical import canonical
+from proxy.core.document import Repeating
+from proxy.core.paths import DEEP, EACH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from proxy.core.model import CompareRules
+    from proxy.core.paths import Path, Step
+
+
+class _Ignored:
+    """Stands in a list for an ignored item, so that the indexes of the others stay true."""
+
+    def __repr__(self) -> str:
+        return "<ignored>"
+
+
+IGNORED_ITEM: Final = _Ignored()
+_Container = dict[str, Any] | list[Any]
+_Found = tuple["_Container", "str | int"]
+
+
+def prepare(document: Any, rules: CompareRules) -> Any:
+    """The document without ignored places and with each unordered list sorted. `$` ignored leaves None."""
+    for path in rules.ignore:
+        if not path.steps:
+            return None
+        _remove(document, path)
+    # Longer paths first, so that inner lists are in order before the items around them are.
+    for path in sorted(rules.unordered, key=lambda path: -len(path.steps)):
+        _visit_values(document, path, _sort)
+    return document
+
+
+def _remove(document: Any, path: Path) -> None:
+    """Take out every place that the path names."""
+    for container, part in list(_places(document, path.steps)):
+        if isinstance(container, dict):
+            container.pop(str(part), None)
+        elif isinstance(part, int):
+            container[part] = IGNORED_ITEM
+    # An ignored item at the end of one list must not be missing from the other.
+    for container, _ in list(_places(document, path.steps)):
+        if isinstance(container, list):
+            while container and container[-1] is IGNORED_ITEM:
+                container.pop()
+
+
+def _visit_values(document: Any, path: Path, visit: Callable[[Any], None]) -> None:
+    if not path.steps:
+        visit(document)
+    for container, part in list(_places(document, path.steps)):
+        visit(container[part])  # type: ignore[index]  # a name with a dict, an index with a list
+
+
+def _sort(value: Any) -> None:
+    if isinstance(value, list):
+        value[:] = sorted((item for item in value if item is not IGNORED_ITEM), key=canonical)
+
+
+def _places(value: Any, steps: tuple[Step, ...]) -> Iterator[_Found]:
+    """Each (container, name or index) that the steps lead to; inner ones before the ones around them."""
+    step, rest = steps[0], steps[1:]
+    if step is DEEP:
+        for child in _children(value):
+            yield from _places(child, steps)
+        yield from _places(value, rest)
+        return
+    for container, part in _selected(value, step):
+        if rest:
+            yield from _places(container[part], rest)  # type: ignore[index]  # as above
+        else:
+            yield container, part
+
+
+def _selected(value: Any, step: Step) -> Iterator[_Found]:
+    if isinstance(value, Repeating):
+        yield from _selected(value.members, step)
+        yield from _selected(value.earlier, step)
+    elif isinstance(value, dict):
+        if step is EACH:
+            yield from [(value, key) for key in value]
+        elif isinstance(step, str) and step in value:
+            yield value, step
+    elif isinstance(value, list):
+        if step is EACH:
+            yield from [(value, index) for index in range(len(value))]
+        elif isinstance(step, int) and step < len(value):
+            yield value, step
+
+
+def _children(value: Any) -> Iterator[Any]:
+    if isinstance(value, Repeating):
+        yield value.members
+    elif isinstance(value, dict):
+        yield from value.values()
+    elif isinstance(value, list):
+        yield from value

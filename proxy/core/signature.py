@@ -1,0 +1,74 @@
+"""Which group a difference belongs to: route, kind, generalised path, shape. Values never enter it.
+
+`ALGORITHM` is part of every id and grows with each change to what goes into one, so that old ids are never mixed
+up with new ones.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from proxy.core.paths import EACH, Path
+
+if TYPE_CHECKING:
+    from proxy.core.difference import Difference, Kind
+    from proxy.core.paths import Step
+
+ALGORITHM = 1
+
+# Member names that are data, as in {"users": {"42": …}}: numbers, UUIDs (RFC 9562), long hexadecimal digests, ULIDs,
+# days, e-mail addresses, and ids with a prefix (`user_1042`).
+_ID = re.compile(
+    r"""
+    [0-9]+
+    | [0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}
+    | (?=.*[0-9])[0-9a-fA-F]{12,}
+    | [0-7][0-9A-HJKMNP-TV-Z]{25}
+    | [0-9]{4}-[0-9]{2}-[0-9]{2}(?:T.*)?
+    | [^@\s]+@[^@\s]+\.[^@\s]+
+    | [A-Za-z]+[_\-:][0-9]{3,}
+    """,
+    re.VERBOSE,
+)
+_PLACEHOLDER = "{id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A group of differences. `path` is as an operator would write it in `ignore`: `$.items[*].date`, `header` names.
+
+    `id` is 12 hex digits, the same on every node.
+    """
+
+    id: str
+    route: str
+    kind: Kind
+    path: str
+    shape: str
+
+
+def sign(route: str, difference: Difference) -> Signature:
+    """The group of a difference found on this route."""
+    path = general_path(difference)
+    text = "\0".join((str(ALGORITHM), route, difference.kind, path, difference.change))
+    digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return Signature(digest[:12], route, difference.kind, path, difference.change)
+
+
+def general_path(difference: Difference) -> str:
+    """The path without what is data in it: `[*]` for indexes, `{id}` for names that are ids."""
+    if difference.kind == "status":
+        return "status"
+    steps = [_general(part) for part in difference.path]
+    if difference.kind == "header":
+        return ".".join(str(step) for step in steps)
+    return str(Path(tuple(steps)))
+
+
+def _general(part: str | int) -> Step:
+    if isinstance(part, int):
+        return EACH
+    return _PLACEHOLDER if _ID.fullmatch(part) else part

@@ -1,0 +1,191 @@
+"""The typed walk over two JSON documents: finds every difference, and in which way each list is to be aligned.
+
+1. 1, 1.0, "1" and true all differ; numbers of one type are equal when they are equal in value.
+2. A list with a `keys` rule is aligned by key, one that is `unordered` as a multiset, one of plain values by
+   `align_plain`, any other by position.
+3. A list whose items only stand in another order is one difference: "reordered".
+4. Nothing is skipped in silence: depth and number of differences have limits, and reaching one is told.
+
+Documents come from `document.parse_document` through `prepare.prepare`: nothing ignored is in them any more.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from proxy.core.canonical import canonical
+from proxy.core.difference import Difference
+from proxy.core.document import Repeating, Token, Unreadable
+from proxy.core.excerpt import excerpt
+from proxy.core.lists import Alignment, align_by_key, align_by_position, align_unordered, is_reordered
+from proxy.core.prepare import IGNORED_ITEM
+from proxy.core.shape import EXTRA, MISSING, REORDERED, shape_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from proxy.core.difference import Limits
+    from proxy.core.model import CompareRules
+    from proxy.core.paths import Concrete
+
+    AlignPlain = Callable[[list[Any], list[Any]], Alignment]
+
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+_SCALARS = _PLAIN | {Decimal, Token}
+
+
+class Truncated(Exception):
+    """The limit on the number of differences is reached; what was found stands."""
+
+
+class Walk:
+    """One comparison of two documents; `differences` grows as it goes."""
+
+    def __init__(self, rules: CompareRules, limits: Limits, align_plain: AlignPlain) -> None:
+        self.differences: list[Difference] = []
+        self._rules = rules
+        self._limits = limits
+        self._align_plain = align_plain
+
+    def compare(self, before: Any, after: Any, path: Concrete = ()) -> None:
+        """Find what differs at `path` and below it. Raises Unreadable("depth") and Truncated at the limits."""
+        if len(path) > self._limits.max_depth:
+            raise Unreadable("depth")
+        if before is after:
+            return
+        if isinstance(before, Repeating) or isinstance(after, Repeating):
+            self._repeating(before, after, path)
+        elif isinstance(before, dict) and isinstance(after, dict):
+            self._objects(before, after, path)
+        elif isinstance(before, list) and isinstance(after, list):
+            self._lists(before, after, path)
+        elif not self._is_equal(before, after, path):
+            self._report(path, shape_of(before, after), before, after)
+
+    def _report(self, path: Concrete, change: str, before: Any, after: Any) -> None:
+        if len(self.differences) >= self._limits.max_differences:
+            raise Truncated
+        self.differences.append(Difference("body", path, change, excerpt(before), excerpt(after)))
+
+    def _objects(self, before: dict[str, Any], after: dict[str, Any], path: Concrete) -> None:
+        for key, old in before.items():
+            if key not in after:
+                self._report((*path, key), MISSING, old, None)
+                continue
+            new = after[key]
+            # Most members are equal plain values: settled here, without a call and a longer path.
+            if not (type(old) is type(new) and type(old) in _PLAIN and old == new):
+                self.compare(old, new, (*path, key))
+        for key, new in after.items():
+            if key not in before:
+                self._report((*path, key), EXTRA, None, new)
+
+    def _repeating(self, before: Any, after: Any, path: Concrete) -> None:
+        """Objects of which at least one has a repeated key: that it is repeated is compared, then the members."""
+        if not isinstance(before, (dict, Repeating)) or not isinstance(after, (dict, Repeating)):
+            self._report(path, shape_of(before, after), before, after)
+            return
+        old, new = _earlier(before), _earlier(after)
+        for key in sorted(old.keys() | new.keys()):
+            if canonical(old.get(key)) != canonical(new.get(key)):
+                change = (
+                    "key repeated" if key not in old else "key not repeated" if key not in new else "repeated values"
+                )
+                self._report((*path, key), change, old.get(key), new.get(key))
+        self.compare(_members(before), _members(after), path)
+
+    def _lists(self, before: list[Any], after: list[Any], path: Concrete) -> None:
+        is_unordered = any(rule.matches(path) for rule in self._rules.unordered)
+        member = next((name for rule, name in self._rules.keys if rule.matches(path)), None)
+        if member is not None:
+            before = [item for item in before if item is not IGNORED_ITEM]
+            after = [item for item in after if item is not IGNORED_ITEM]
+            alignment = align_by_key(before, after, member)
+            if alignment.reordered and not is_unordered:
+                self._report(path, REORDERED, _member_values(before, member), _member_values(after, member))
+            self._aligned(before, after, alignment, path)
+        elif is_unordered:
+            self._aligned(before, after, align_unordered(before, after), path)
+        else:
+            self._ordered(before, after, path)
+
+    def _ordered(self, before: list[Any], after: list[Any], path: Concrete) -> None:
+        """A list without rules: order matters, but that alone is one difference."""
+        if not (_is_plain(before) and _is_plain(after)) or self._has_tolerance(path):
+            self._by_position(before, after, path)
+        elif _is_equal_plain(before, after):
+            return
+        elif is_reordered(before, after):
+            self._report(path, REORDERED, before, after)
+        else:
+            self._aligned(before, after, self._align_plain(before, after), path)
+
+    def _by_position(self, before: list[Any], after: list[Any], path: Concrete) -> None:
+        """The n-th with the n-th. When a second item differs, and only then, a look at the order pays."""
+        first, differing = len(self.differences), 0
+        for index, (old, new) in enumerate(zip(before, after, strict=False)):
+            found = len(self.differences)
+            self.compare(old, new, (*path, index))
+            differing += len(self.differences) > found
+            if differing == 2 and len(self.differences) > found and is_reordered(before, after):
+                del self.differences[first:]
+                self._report(path, REORDERED, before, after)
+                return
+        alignment = align_by_position(before, after)
+        self._aligned(before, after, Alignment((), alignment.missing, alignment.extra), path)
+
+    def _aligned(self, before: list[Any], after: list[Any], alignment: Alignment, path: Concrete) -> None:
+        for old, new in alignment.pairs:
+            self.compare(before[old], after[new], (*path, old))
+        for old in alignment.missing:
+            self._report((*path, old), MISSING, before[old], None)
+        for new in alignment.extra:
+            self._report((*path, new), EXTRA, None, after[new])
+
+    def _has_tolerance(self, path: Concrete) -> bool:
+        return any(rule.matches((*path, 0)) for rule, _ in self._rules.tolerance)
+
+    def _is_equal(self, before: Any, after: Any, path: Concrete) -> bool:
+        """Whether two values that aren't both objects or both lists are equal, or near enough by a rule."""
+        if type(before) not in _SCALARS or type(after) not in _SCALARS:
+            return False
+        if type(before) is type(after) and before == after:
+            return True
+        if not (_is_number(before) and _is_number(after)):
+            return False
+        return any(_is_near(before, after, within) for rule, within in self._rules.tolerance if rule.matches(path))
+
+
+def _is_equal_plain(before: list[Any], after: list[Any]) -> bool:
+    return before == after and [*map(type, before)] == [*map(type, after)]
+
+
+def _is_plain(items: list[Any]) -> bool:
+    return _SCALARS.issuperset(map(type, items))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
+
+
+def _is_near(before: Any, after: Any, within: float) -> bool:
+    """In decimals as they are written: 0.3 and 0.299 are 0.001 apart, which in doubles they aren't."""
+    return abs(_exact(before) - _exact(after)) <= _exact(within)
+
+
+def _exact(number: float | Decimal) -> Decimal:
+    return Decimal(repr(number)) if isinstance(number, float) else Decimal(number)
+
+
+def _earlier(value: Any) -> dict[str, Any]:
+    return value.earlier if isinstance(value, Repeating) else {}
+
+
+def _members(value: Any) -> dict[str, Any]:
+    members: dict[str, Any] = value.members if isinstance(value, Repeating) else value
+    return members
+
+
+def _member_values(items: list[Any], member: str) -> list[Any]:
+    return [_members(item).get(member) for item in items if isinstance(item, (dict, Repeating))]

@@ -1,0 +1,27 @@
+"""The evidence, the holds and the triage decisions, kept in SQLite (one node) or PostgreSQL (many)."""
+
+from proxy.store.limits import Limits
+from proxy.store.store import Store
+from proxy.store.values import (
+    AuditRow,
+    Batch,
+    Example,
+    Sighting,
+    SignatureDetail,
+    SignatureRow,
+    Swept,
+    Written,
+)
+
+__all__ = [
+    "AuditRow",
+    "Batch",
+    "Example",
+    "Limits",
+    "Sighting",
+    "SignatureDetail",
+    "SignatureRow",
+    "Store",
+    "Swept",
+    "Written",
+]

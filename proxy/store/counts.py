@@ -1,0 +1,130 @@
+"""The counters of routes: running totals that stay for ever, and minutes that retention folds and drops.
+
+Each node has rows of its own, so the deltas of a batch are merged by reading, adding and writing back; the rows
+are locked meanwhile, in case two processes run under one node's name. Sums over nodes are made when reading.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import bindparam, func, select, update
+
+from proxy.core.evidence import COMPARED
+from proxy.store.tables import ROUTE_MINUTES, ROUTE_TOTALS
+from proxy.store.upsert import insert_into
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from sqlalchemy import Connection, RowMapping
+
+_Key = TypeVar("_Key", str, int)
+
+
+def add_counts(connection: Connection, node: str, counts: Mapping[tuple[str, int], Mapping[str, int]]) -> None:
+    """Adds deltas, by (route, minute) and counter, to the node's totals and minutes."""
+    if not counts:
+        return
+    totals: dict[str, Counter[str]] = {}
+    for (route, _), deltas in counts.items():
+        totals.setdefault(route, Counter()).update(deltas)
+    _add_totals(connection, node, totals)
+    _add_minutes(connection, node, counts)
+
+
+def totals(connection: Connection) -> dict[str, dict[str, int]]:
+    """Route -> counter -> sum over all nodes."""
+    rows = connection.execute(select(ROUTE_TOTALS.c.route, ROUTE_TOTALS.c.counts).order_by(ROUTE_TOTALS.c.route))
+    return _sums((route, counts) for route, counts in rows)
+
+
+def minutes(connection: Connection, route: str, since_minute: int) -> dict[int, dict[str, int]]:
+    """Minute -> counter -> sum over all nodes, oldest first; minutes without traffic are missing."""
+    table = ROUTE_MINUTES.c
+    rows = connection.execute(
+        select(table.minute, table.counts)
+        .where(table.route == route, table.minute >= since_minute)
+        .order_by(table.minute)
+    )
+    return _sums((minute, counts) for minute, counts in rows)
+
+
+def compared(connection: Connection, routes: Collection[str]) -> dict[str, int]:
+    """Route -> comparable pairs so far, over all nodes; 0 for a route without any."""
+    table = ROUTE_TOTALS.c
+    rows = connection.execute(
+        select(table.route, func.sum(table.compared)).where(table.route.in_(routes)).group_by(table.route)
+    )
+    return dict.fromkeys(routes, 0) | {route: int(total) for route, total in rows}
+
+
+def merged(*several: Mapping[str, int]) -> dict[str, int]:
+    """The counters of all arguments, added up; names in order, so that equal counts are equal text."""
+    total: Counter[str] = Counter()
+    for counts in several:
+        total.update(counts)
+    return dict(sorted(total.items()))
+
+
+def _add_totals(connection: Connection, node: str, deltas: Mapping[str, Mapping[str, int]]) -> None:
+    table = ROUTE_TOTALS
+    empty = [{"node": node, "route": route, "compared": 0, "counts": {}} for route in sorted(deltas)]
+    connection.execute(insert_into(connection, table).on_conflict_do_nothing(), empty)
+    rows = connection.execute(
+        select(table.c.route, table.c.counts)
+        .where(table.c.node == node, table.c.route.in_(deltas))
+        .order_by(table.c.route)
+        .with_for_update()
+    ).mappings()
+    connection.execute(
+        update(table).where(table.c.node == node, table.c.route == bindparam("of_route")),
+        [_grown_total(row, deltas[row["route"]]) for row in rows.all()],
+    )
+
+
+def _grown_total(row: RowMapping, deltas: Mapping[str, int]) -> dict[str, Any]:
+    counts = merged(row["counts"], deltas)
+    return {
+        "of_route": row["route"],
+        "counts": counts,
+        "compared": sum(counts.get(verdict, 0) for verdict in COMPARED),
+    }
+
+
+def _add_minutes(connection: Connection, node: str, deltas: Mapping[tuple[str, int], Mapping[str, int]]) -> None:
+    table = ROUTE_MINUTES
+    empty = [{"node": node, "route": route, "minute": minute, "counts": {}} for route, minute in sorted(deltas)]
+    connection.execute(insert_into(connection, table).on_conflict_do_nothing(), empty)
+    # Routes times minutes may be a few rows more than the deltas name; they are the node's own all the same.
+    rows = connection.execute(
+        select(table.c.route, table.c.minute, table.c.counts)
+        .where(
+            table.c.node == node,
+            table.c.route.in_({route for route, _ in deltas}),
+            table.c.minute.in_({minute for _, minute in deltas}),
+        )
+        .order_by(table.c.route, table.c.minute)
+        .with_for_update()
+    )
+    changes = [
+        {"of_route": route, "of_minute": minute, "counts": merged(counts, deltas[route, minute])}
+        for route, minute, counts in rows.all()
+        if (route, minute) in deltas
+    ]
+    connection.execute(
+        update(table).where(
+            table.c.node == node,
+            table.c.route == bindparam("of_route"),
+            table.c.minute == bindparam("of_minute"),
+        ),
+        changes,
+    )
+
+
+def _sums(rows: Iterable[tuple[_Key, Mapping[str, int]]]) -> dict[_Key, dict[str, int]]:
+    sums: dict[_Key, Counter[str]] = {}
+    for key, counts in rows:
+        sums.setdefault(key, Counter()).update(counts)
+    return {key: dict(counts) for key, counts in sums.items()}

@@ -1,0 +1,118 @@
+"""What people decide: holds and triage. Each change and its line in the audit are one transaction.
+
+Every change raises the installation's `version`, which other nodes poll: one number read a second tells them
+that there is something to read again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import delete, insert, select, update
+
+from proxy.core.model import ALL_MILLIPERCENT, Hold
+from proxy.core.triage import SETTABLE_STATES
+from proxy.errors import NotFound, Refused, StoreError
+from proxy.store.tables import AUDIT, HOLDS, INSTALLATION, SIGNATURES
+from proxy.store.upsert import insert_into
+from proxy.store.values import AuditRow
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+_Found = TypeVar("_Found", int, str)
+_DECISION = ("state", "who", "reason", "owner", "ticket", "until")
+
+
+def version(connection: Connection) -> int:
+    """A number that grows with every change of a hold or a triage decision."""
+    found: int | None = connection.execute(select(INSTALLATION.c.version)).scalar_one_or_none()
+    return _installed(found)
+
+
+def installation_id(connection: Connection) -> str:
+    """A random name of this store, the same for all of its nodes."""
+    found: str | None = connection.execute(select(INSTALLATION.c.installation_id)).scalar_one_or_none()
+    return _installed(found)
+
+
+def holds(connection: Connection) -> tuple[Hold, ...]:
+    """All holds, by route."""
+    rows = connection.execute(select(HOLDS).order_by(HOLDS.c.route)).mappings()
+    return tuple(Hold(**row) for row in rows)
+
+
+def put_hold(connection: Connection, hold: Hold) -> None:
+    """Sets or replaces a route's hold. Raises Refused for a cap outside 0 to 100 %."""
+    if not 0 <= hold.cap_millipercent <= ALL_MILLIPERCENT:
+        raise Refused(f"hold on {hold.route}: {hold.cap_millipercent / 1000} is not a percentage; give 0 to 100")
+    before = _hold(connection, hold.route)
+    values = asdict(hold)
+    changed = {name: value for name, value in values.items() if name != "route"}
+    upsert = insert_into(connection, HOLDS).on_conflict_do_update(index_elements=[HOLDS.c.route], set_=changed)
+    connection.execute(upsert, values)
+    _changed(connection, hold.since, hold.who, "hold.put", hold.route, before, values, hold.reason)
+
+
+def delete_hold(connection: Connection, route: str, who: str, reason: str, at: float) -> None:
+    """Lifts a route's hold. Raises NotFound when it has none."""
+    before = _hold(connection, route)
+    if before is None:
+        raise NotFound(f"route {route}: has no hold; `changeover status` lists the holds")
+    connection.execute(delete(HOLDS).where(HOLDS.c.route == route))
+    _changed(connection, at, who, "hold.release", route, before, None, reason)
+
+
+def set_state(connection: Connection, id_: str, decision: dict[str, Any], at: float) -> None:
+    """Stores a triage decision: state, who, reason, owner, ticket, until.
+
+    Raises Refused for a state that only evidence can set, NotFound for an unknown signature.
+    """
+    if decision["state"] not in SETTABLE_STATES:
+        allowed = ", ".join(sorted(SETTABLE_STATES))
+        raise Refused(f"signature {id_}: state {decision['state']!r} can't be set; give one of {allowed}")
+    row = connection.execute(select(SIGNATURES).where(SIGNATURES.c.id == id_).with_for_update()).mappings().first()
+    if row is None:
+        raise unknown_signature(id_)
+    before = {name: row[name] for name in _DECISION}
+    connection.execute(update(SIGNATURES).where(SIGNATURES.c.id == id_).values(**decision))
+    _changed(connection, at, decision["who"], "diff.state", id_, before, decision, decision["reason"])
+
+
+def unknown_signature(id_: str) -> NotFound:
+    return NotFound(f"signature {id_}: not found; `changeover diffs list` shows those there are")
+
+
+def add_audit(
+    connection: Connection, at: float, who: str, action: str, subject: str, before: Any, after: Any, reason: str
+) -> None:
+    """Appends a line; `before` and `after` are JSON values or None."""
+    line = {"who": who, "action": action, "subject": subject, "before": before, "after": after, "reason": reason}
+    connection.execute(insert(AUDIT), {"at": at, **line})
+
+
+def audit(connection: Connection, limit: int, before_id: int | None) -> list[AuditRow]:
+    """The latest lines, newest first; `before_id` goes on where an earlier answer ended."""
+    query = select(AUDIT).order_by(AUDIT.c.id.desc()).limit(limit)
+    if before_id is not None:
+        query = query.where(AUDIT.c.id < before_id)
+    return [AuditRow(**row) for row in connection.execute(query).mappings()]
+
+
+def _hold(connection: Connection, route: str) -> dict[str, Any] | None:
+    row = connection.execute(select(HOLDS).where(HOLDS.c.route == route).with_for_update()).mappings().first()
+    return None if row is None else dict(row)
+
+
+def _changed(
+    connection: Connection, at: float, who: str, action: str, subject: str, before: Any, after: Any, reason: str
+) -> None:
+    connection.execute(update(INSTALLATION).values(version=INSTALLATION.c.version + 1))
+    add_audit(connection, at, who, action, subject, before, after, reason)
+
+
+def _installed(found: _Found | None) -> _Found:
+    if found is None:
+        raise StoreError("store: the row of the installation is missing; restore a backup")
+    return found

@@ -1,0 +1,148 @@
+"""Differences as they come in: grouped by signature, counted exactly, bounded in number per route.
+
+The caller holds the routes (`users.lock_routes`), so that the room left among a route's signatures and the state
+a sighting leads to are decided on rows that nobody else changes; a triage decision waits for the row itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import case, func, select
+
+from proxy.core.signature import ALGORITHM
+from proxy.core.triage import Track, state_after_sighting
+from proxy.store.counts import compared
+from proxy.store.examples import add_examples
+from proxy.store.tables import SIGNATURES
+from proxy.store.upsert import insert_into
+from proxy.store.values import Written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from sqlalchemy import Connection, RowMapping
+
+    from proxy.store.limits import Limits
+    from proxy.store.values import Sighting
+
+_Groups = dict[str, list["Sighting"]]
+_SLICE = 1_000  # signatures looked up at once; SQLite takes 32,766 parameters, a plan for 1,000 is still quick
+
+
+def add_sightings(connection: Connection, sightings: Sequence[Sighting], limits: Limits) -> Written:
+    """Adds the sightings and their examples; says what found no room."""
+    overflow: Counter[str] = Counter()
+    oversized: Counter[str] = Counter()
+    for groups in _slices(_grouped(sightings)):
+        tracks = _tracks(connection, groups)
+        admitted = _admitted(connection, groups, tracks, limits.signatures_per_route)
+        _upsert(connection, admitted, tracks)
+        oversized.update(add_examples(connection, admitted, limits))
+        overflow.update(_left_out(groups, admitted))
+    return Written(dict(overflow), dict(oversized))
+
+
+def track(row: RowMapping) -> Track:
+    """What of a stored signature its state depends on."""
+    return Track(row["state"], row["until"], row["count"], row["last_seen"], row["compared_at_last_seen"])
+
+
+def _grouped(sightings: Iterable[Sighting]) -> _Groups:
+    """Signature -> its sightings, oldest first; signatures in the order of their first sighting."""
+    groups: _Groups = {}
+    for sighting in sorted(sightings, key=lambda sighting: sighting.at):
+        groups.setdefault(sighting.signature.id, []).append(sighting)
+    return groups
+
+
+def _slices(groups: _Groups) -> Iterator[_Groups]:
+    ids = list(groups)
+    for start in range(0, len(ids), _SLICE):
+        yield {id_: groups[id_] for id_ in ids[start : start + _SLICE]}
+
+
+def _tracks(connection: Connection, ids: Iterable[str]) -> dict[str, Track]:
+    rows = connection.execute(
+        select(SIGNATURES).where(SIGNATURES.c.id.in_(ids)).order_by(SIGNATURES.c.id).with_for_update()
+    ).mappings()
+    return {row["id"]: track(row) for row in rows}
+
+
+def _admitted(connection: Connection, groups: _Groups, stored: Mapping[str, Track], limit: int) -> _Groups:
+    """The groups that are known or still find room on their route."""
+    unknown = {_route(group) for id_, group in groups.items() if id_ not in stored}
+    room = {route: limit - number for route, number in _numbers(connection, unknown).items()}
+    admitted: _Groups = {}
+    for id_, group in groups.items():
+        if id_ not in stored:
+            room[_route(group)] -= 1
+            if room[_route(group)] < 0:
+                continue
+        admitted[id_] = group
+    return admitted
+
+
+def _numbers(connection: Connection, routes: set[str]) -> dict[str, int]:
+    if not routes:
+        return {}
+    rows = connection.execute(
+        select(SIGNATURES.c.route, func.count()).where(SIGNATURES.c.route.in_(routes)).group_by(SIGNATURES.c.route)
+    )
+    return dict.fromkeys(routes, 0) | {route: number for route, number in rows}  # noqa: C416  # for mypy
+
+
+def _upsert(connection: Connection, groups: _Groups, stored: Mapping[str, Track]) -> None:
+    if not groups:
+        return
+    totals = compared(connection, {_route(group) for group in groups.values()})
+    rows = [_row(id_, group, stored.get(id_), totals[_route(group)]) for id_, group in sorted(groups.items())]
+    table = SIGNATURES.c
+    insert = insert_into(connection, SIGNATURES)
+    new = insert.excluded
+    connection.execute(
+        insert.on_conflict_do_update(
+            index_elements=[table.id],
+            set_={
+                "count": table.count + new.count,
+                "state": new.state,
+                "first_seen": case((new.first_seen < table.first_seen, new.first_seen), else_=table.first_seen),
+                "last_seen": case((new.last_seen > table.last_seen, new.last_seen), else_=table.last_seen),
+                "compared_at_last_seen": case(
+                    (new.compared_at_last_seen > table.compared_at_last_seen, new.compared_at_last_seen),
+                    else_=table.compared_at_last_seen,
+                ),
+            },
+        ),
+        rows,
+    )
+
+
+def _row(id_: str, group: list[Sighting], before: Track | None, total: int) -> dict[str, Any]:
+    signature = group[0].signature
+    so_far = max(total, *(sighting.compared_total for sighting in group))
+    return {
+        "id": id_,
+        "route": signature.route,
+        "kind": signature.kind,
+        "path": signature.path,
+        "shape": signature.shape,
+        "algorithm": ALGORITHM,
+        "state": state_after_sighting(before, so_far, group[-1].at) if before else "new",
+        "count": sum(sighting.count for sighting in group),
+        "first_seen": group[0].at,
+        "last_seen": group[-1].at,
+        "compared_at_last_seen": so_far,
+    }
+
+
+def _left_out(groups: _Groups, admitted: _Groups) -> Counter[str]:
+    overflow: Counter[str] = Counter()
+    for id_ in groups.keys() - admitted.keys():
+        overflow[_route(groups[id_])] += sum(sighting.count for sighting in groups[id_])
+    return overflow
+
+
+def _route(group: list[Sighting]) -> str:
+    return group[0].signature.route

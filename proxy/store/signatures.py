@@ -1,0 +1,62 @@
+"""Signatures as people read them: with the state that the evidence gives them now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from proxy.core.triage import ALL_STATES, state_at
+from proxy.errors import Refused
+from proxy.store.counts import compared
+from proxy.store.decisions import unknown_signature
+from proxy.store.examples import examples
+from proxy.store.sightings import track
+from proxy.store.tables import SIGNATURES
+from proxy.store.values import SignatureDetail, SignatureRow
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, RowMapping
+
+
+def signatures(connection: Connection, route: str | None, state: str | None, now: float) -> list[SignatureRow]:
+    """The signatures of one route or all, in one state or all; by route, the most frequent first."""
+    if state is not None and state not in ALL_STATES:
+        raise Refused(f"state {state!r}: unknown; give one of {', '.join(sorted(ALL_STATES))}")
+    table = SIGNATURES.c
+    query = select(SIGNATURES).order_by(table.route, table.count.desc(), table.id)
+    if route is not None:
+        query = query.where(table.route == route)
+    rows = connection.execute(query).mappings().all()
+    totals = compared(connection, {row["route"] for row in rows})
+    found = [_signature(row, totals[row["route"]], now) for row in rows]
+    return [row for row in found if state is None or row.state == state]
+
+
+def signature(connection: Connection, id_: str, now: float) -> SignatureDetail:
+    """One signature with its examples. Raises NotFound."""
+    row = connection.execute(select(SIGNATURES).where(SIGNATURES.c.id == id_)).mappings().first()
+    if row is None:
+        raise unknown_signature(id_)
+    total = compared(connection, {row["route"]})[row["route"]]
+    return SignatureDetail(_signature(row, total, now), examples(connection, id_))
+
+
+def _signature(row: RowMapping, total: int, now: float) -> SignatureRow:
+    return SignatureRow(
+        id=row["id"],
+        route=row["route"],
+        kind=row["kind"],
+        path=row["path"],
+        shape=row["shape"],
+        algorithm=row["algorithm"],
+        state=state_at(track(row), total, now),
+        count=row["count"],
+        first_seen=row["first_seen"],
+        last_seen=row["last_seen"],
+        who=row["who"],
+        reason=row["reason"],
+        owner=row["owner"],
+        ticket=row["ticket"],
+        until=row["until"],
+    )

@@ -1,0 +1,163 @@
+"""The tables, as the newest migration leaves them; a test compares both.
+
+Two kinds of rows. A node's own rows (`route_totals`, `route_minutes`) are written by that node only and added up
+when read: no two nodes ever wait for each other there. Shared rows (`users`, `signatures`, `examples`) belong to
+a route, and a writer holds the route's row in `routes` while it changes them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
+
+METADATA = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+
+class SafeText(TypeDecorator[str]):
+    """Any text of Python's as both databases take it: names come from traffic, and may hold what they refuse.
+
+    Lone surrogates can't be encoded, and PostgreSQL has no NUL: both are stored as their escapes, so that one odd
+    member name in an answer doesn't lose the whole batch.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        if value is None or (value.isascii() and "\0" not in value):
+            return value
+        return value.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
+# SQLite numbers rows by itself only in a column whose type is exactly INTEGER.
+_RowId = BigInteger().with_variant(Integer(), "sqlite")
+
+INSTALLATION = Table(
+    "installation",
+    METADATA,
+    Column("id", Integer, CheckConstraint("id = 1", name="single"), primary_key=True, autoincrement=False),
+    Column("installation_id", SafeText, nullable=False),
+    Column("version", BigInteger, nullable=False),  # grows with every change of a hold or of a triage decision
+)
+
+ROUTES = Table(
+    "routes",
+    METADATA,
+    Column("route", SafeText, primary_key=True),
+    Column("user_level", Integer, nullable=False),  # see proxy/store/users.py
+)
+
+ROUTE_TOTALS = Table(
+    "route_totals",
+    METADATA,
+    Column("node", SafeText, primary_key=True),
+    Column("route", SafeText, primary_key=True),
+    Column("compared", BigInteger, nullable=False),  # match + mismatch + noise, to be summed without reading JSON
+    Column("counts", JSON, nullable=False),
+    Index("ix_route_totals_route", "route"),
+)
+
+ROUTE_MINUTES = Table(
+    "route_minutes",
+    METADATA,
+    Column("node", SafeText, primary_key=True),
+    Column("route", SafeText, primary_key=True),
+    Column("minute", BigInteger, primary_key=True),
+    Column("counts", JSON, nullable=False),
+    Index("ix_route_minutes_route", "route", "minute"),
+    Index("ix_route_minutes_minute", "minute"),
+)
+
+USERS = Table(
+    "users",
+    METADATA,
+    Column("route", SafeText, primary_key=True),
+    Column("hash", BigInteger, primary_key=True, autoincrement=False),  # the unsigned hash, as two's complement
+    Column("side", SafeText, nullable=False),
+    Column("last_seen", Double, nullable=False),
+    Index("ix_users_last_seen", "last_seen"),
+    sqlite_with_rowid=False,
+)
+
+SIGNATURES = Table(
+    "signatures",
+    METADATA,
+    Column("id", SafeText, primary_key=True),
+    Column("route", SafeText, nullable=False),
+    Column("kind", SafeText, nullable=False),
+    Column("path", SafeText, nullable=False),
+    Column("shape", SafeText, nullable=False),
+    Column("algorithm", Integer, nullable=False),
+    Column("state", SafeText, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("first_seen", Double, nullable=False),
+    Column("last_seen", Double, nullable=False),
+    Column("compared_at_last_seen", BigInteger, nullable=False),
+    Column("who", SafeText, nullable=False, server_default=""),
+    Column("reason", SafeText, nullable=False, server_default=""),
+    Column("owner", SafeText, nullable=False, server_default=""),
+    Column("ticket", SafeText, nullable=False, server_default=""),
+    Column("until", Double),
+    Index("ix_signatures_route", "route"),
+    Index("ix_signatures_last_seen", "last_seen"),
+)
+
+EXAMPLES = Table(
+    "examples",
+    METADATA,
+    Column("id", _RowId, primary_key=True),
+    Column("signature", SafeText, ForeignKey("signatures.id", ondelete="CASCADE"), nullable=False),
+    Column("at", Double, nullable=False),
+    Column("payload_bytes", Integer, nullable=False),  # before compression: the bound for unpacking it
+    Column("payload", LargeBinary, nullable=False),  # zlib
+    Index("ix_examples_signature", "signature", "at"),
+    Index("ix_examples_at", "at"),
+)
+
+HOLDS = Table(
+    "holds",
+    METADATA,
+    Column("route", SafeText, primary_key=True),
+    Column("cap_millipercent", Integer, nullable=False),
+    Column("who", SafeText, nullable=False),
+    Column("reason", SafeText, nullable=False),
+    Column("since", Double, nullable=False),
+)
+
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("id", _RowId, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("who", SafeText, nullable=False),
+    Column("action", SafeText, nullable=False),
+    Column("subject", SafeText, nullable=False),
+    Column("before", JSON(none_as_null=True)),
+    Column("after", JSON(none_as_null=True)),
+    Column("reason", SafeText, nullable=False),
+)

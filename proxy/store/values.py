@@ -1,0 +1,123 @@
+"""The frozen values that go into and come out of the store. Times are Unix seconds, minutes Unix minutes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from proxy.core.model import Side
+    from proxy.core.signature import Signature
+    from proxy.core.triage import State
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One signature met `count` times. `example` is the masked pair with its differences, as JSON bytes.
+
+    `compared_total` is the number of the route's comparable pairs as the writer knows it; the store takes its own
+    sum over all nodes when that is larger.
+    """
+
+    signature: Signature
+    at: float
+    count: int = 1
+    example: bytes | None = None
+    compared_total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one node saw since its last batch; written in one transaction, or not at all.
+
+    `counts`: (route, minute) -> counter -> how much it grew. `users`: (route, side) -> 64-bit hashes of user keys;
+    a hash on both sides of one batch counts for new. `sightings`: differences met, in any order.
+    """
+
+    node: str
+    at: float
+    counts: Mapping[tuple[str, int], Mapping[str, int]] = field(default_factory=dict)
+    users: Mapping[tuple[str, Side], Collection[int]] = field(default_factory=dict)
+    sightings: Sequence[Sighting] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a batch left out, for the caller to count.
+
+    `overflow`: route -> sightings whose signature found no room among the route's signatures. `oversized`: route ->
+    examples that were larger than the limit and were not kept.
+    """
+
+    overflow: Mapping[str, int]
+    oversized: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureRow:
+    """One signature as read: `state` is derived from the evidence (`proxy.core.triage`)."""
+
+    id: str
+    route: str
+    kind: str
+    path: str
+    shape: str
+    algorithm: int
+    state: State
+    count: int
+    first_seen: float
+    last_seen: float
+    who: str
+    reason: str
+    owner: str
+    ticket: str
+    until: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One kept pair of a signature: `payload` is the JSON that was handed in with the sighting."""
+
+    at: float
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureDetail:
+    """A signature with its examples: the first ones and the latest ones, in the order of time."""
+
+    row: SignatureRow
+    examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One change somebody made. `before` and `after` are JSON values, or None where there was or is nothing."""
+
+    id: int
+    at: float
+    who: str
+    action: str
+    subject: str
+    before: Any
+    after: Any
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one sweep removed, in rows; `folded` are minutes that went into their hours.
+
+    `is_complete` is False when the sweep stopped at its own limit and should be repeated soon. `size_bytes` is
+    the store's size afterwards; when it is still above the limit in a complete sweep, nothing evictable is left.
+    """
+
+    minutes: int = 0
+    folded: int = 0
+    users: int = 0
+    examples: int = 0
+    signatures: int = 0
+    size_bytes: int = 0
+    is_complete: bool = True

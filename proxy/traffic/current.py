@@ -1,0 +1,65 @@
+"""What is in force in this worker: the rollout, and everything made from it that a request needs.
+
+A frozen value, replaced whole when a new rollout comes: a request that began under the old one ends under it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from proxy.core.decide import key_headers
+from proxy.core.mask import Masker
+from proxy.core.model import LEGACY, NEW
+from proxy.core.routes import RouteTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from proxy.core.model import Backend, Rollout, Side
+    from proxy.traffic.upstream import Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """`wanted` are the header names (lower case, bytes) that decisions read; `ignored` those a route's rules ignore.
+
+    Shadows have upstreams of their own, so that they can't take a connection from users (law 1).
+    """
+
+    rollout: Rollout
+    table: RouteTable
+    wanted: frozenset[bytes]
+    ignored: Mapping[str, frozenset[bytes]]
+    served: Mapping[Side, Upstream]
+    shadows: Mapping[Side, Upstream]
+    masker: Masker
+
+
+def make_current(
+    rollout: Rollout, mask_key: bytes, make_upstream: Callable[[Backend, str], Upstream], before: Current | None
+) -> Current:
+    """From a new rollout; upstreams of unchanged backends are kept. The caller closes those no longer used."""
+    migration = rollout.migration
+    names = key_headers(migration.users) | {name for pin in migration.pins for name, _ in pin.headers}
+
+    def upstreams(purpose: str, old: Mapping[Side, Upstream] | None) -> dict[Side, Upstream]:
+        found: dict[Side, Upstream] = {}
+        for side in (LEGACY, NEW):
+            backend = migration.backend(side)
+            kept = old[side] if old is not None and old[side].backend == backend else None
+            found[side] = kept or make_upstream(backend, purpose)
+        return found
+
+    return Current(
+        rollout=rollout,
+        table=RouteTable(migration.routes),
+        wanted=frozenset(name.encode("latin-1") for name in names),
+        ignored={
+            route.name: frozenset(name.encode("latin-1") for name in route.compare.ignore_headers)
+            for route in migration.routes
+        },
+        served=upstreams("served", before.served if before else None),
+        shadows=upstreams("shadow", before.shadows if before else None),
+        masker=Masker(migration.redaction, mask_key),
+    )

@@ -1,0 +1,149 @@
+"""What becomes of a pair with both answers: settled here when byte-equal, else masked and sent up the link.
+
+1. No unmasked secret leaves this process (law 6): bodies are decoded and masked here, and what can't be masked (images,
+   unknown codings) is represented by length and digest alone.
+2. What can't be sent is counted with its reason (law 5); a fault in here is a verdict, not an exception (law 1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import structlog
+
+from proxy.core.evidence import Answer, Pair, encode_pair
+from proxy.core.model import LEGACY
+from proxy.core.normalise import decoded, may_travel
+from proxy.core.pairing import is_same
+
+if TYPE_CHECKING:
+    from proxy.core.headers import RawHeaders
+    from proxy.core.mask import Masker
+    from proxy.traffic.link import Link
+    from proxy.traffic.shadow import OpenPair
+
+log = structlog.get_logger(__name__)
+
+# Masking takes about 1 ms for 100 kB: above this it goes to a thread, so that users' requests get their turn.
+_IN_LINE_BYTES = 32_768
+_MAX_QUEUED = 64
+
+
+class Evidence:
+    """Takes finished pairs. `max_body_bytes` bounds one decoded body."""
+
+    def __init__(self, link: Link, max_body_bytes: int) -> None:
+        self._link = link
+        self._max_body_bytes = max_body_bytes
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="mask")
+        self._queued = 0
+        self._loop = asyncio.get_running_loop()
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def take(self, pair: OpenPair) -> None:
+        """Settles the pair, or sends it to be compared."""
+        try:
+            self._take(pair)
+        except Exception:  # rule 2
+            pair.skip("fault")
+            log.exception("pair.faulted")
+
+    def _take(self, pair: OpenPair) -> None:
+        shadow = pair.shadow
+        if shadow is None:
+            raise RuntimeError("a pair is finished only after its shadow")
+        is_noise = pair.kind == "noise"
+        pair.tally.count("self_pairs" if is_noise else "pairs")
+        if is_same(
+            pair.served_status,
+            pair.served_headers,
+            pair.served_body,
+            shadow.status,
+            shadow.headers,
+            pair.shadow_body,
+            pair.current.ignored[pair.route.name],
+        ):
+            pair.tally.count("self_matches" if is_noise else "match")
+            return
+        refusal = self._link.refusal()
+        if refusal is not None:
+            pair.skip(refusal)
+        elif pair.bytes_kept <= _IN_LINE_BYTES:
+            self._link.send_pair(self.encode(pair), pair.skip)
+        else:
+            self._encode_beside(pair)
+
+    def _encode_beside(self, pair: OpenPair) -> None:
+        if self._queued >= _MAX_QUEUED:
+            pair.skip("masking_busy")
+            return
+        self._queued += 1
+        encoding = self._loop.run_in_executor(self._thread, self.encode, pair)
+        encoding.add_done_callback(lambda done: self._encoded(pair, done))
+
+    def _encoded(self, pair: OpenPair, done: asyncio.Future[bytes]) -> None:
+        self._queued -= 1
+        if done.cancelled():
+            pair.skip("stopped")
+        elif done.exception() is not None:
+            pair.skip("fault")
+            log.error("pair.faulted", exc_info=done.exception())
+        else:
+            self._link.send_pair(done.result(), pair.skip)
+
+    def encode(self, pair: OpenPair) -> bytes:
+        """The pair, masked, as it goes up the link. Runs in any thread: it only reads."""
+        shadow = pair.shadow
+        if shadow is None:
+            raise RuntimeError("a pair is finished only after its shadow")
+        masker = pair.current.masker
+        served = self._answer(masker, pair.served_status, pair.served_headers, pair.served_body, pair.served_elapsed_s)
+        other = self._answer(
+            masker, shadow.status, shadow.headers, pair.shadow_body, shadow.finished_at - shadow.started_at
+        )
+        is_control_served = pair.kind == "noise" or pair.served_side == LEGACY
+        control, candidate = (served, other) if is_control_served else (other, served)
+        return encode_pair(
+            Pair(
+                request_id=pair.head.request_id,
+                route=pair.route.name,
+                kind=pair.kind,
+                served=pair.served_side,
+                at=pair.at,
+                method=pair.method,
+                target=masker.target(pair.target.decode("latin-1")),
+                request_headers=masker.headers(_text(pair.request_headers)),
+                control=control,
+                candidate=candidate,
+            )
+        )
+
+    def _answer(
+        self, masker: Masker, status: int, headers: RawHeaders, chunks: list[bytes], elapsed_s: float
+    ) -> Answer:
+        wire = b"".join(chunks)
+        fields = _text(headers)
+        content_type = _first(fields, "content-type")
+        body = decoded(wire, _first(fields, "content-encoding"), self._max_body_bytes)
+        travels = isinstance(body, bytes) and may_travel(content_type, body)
+        return Answer(
+            status=status,
+            headers=masker.headers(fields),
+            body=masker.body(content_type, body) if travels and isinstance(body, bytes) else None,
+            length=len(wire),
+            digest=sha256(wire).hexdigest(),
+            elapsed_us=int(elapsed_s * 1e6),
+        )
+
+
+def _text(headers: RawHeaders) -> tuple[tuple[str, str], ...]:
+    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)
+
+
+def _first(headers: tuple[tuple[str, str], ...], wanted: str) -> str:
+    return next((value for name, value in headers if name == wanted), "")

@@ -1,0 +1,215 @@
+"""One request to one backend and its answer as it comes in, whatever client carries it.
+
+1. A client feeds it: `head_received`, `body_received`, then exactly one of `completed` and `failed`.
+2. After each feed it calls `notify` once; who waits reads `status`, `chunks`, `is_complete`, `error`.
+3. What is not taken is bounded: above HIGH_WATER bytes the client is asked to pause, until `take` empties it.
+4. State changes only in synchronous code; nothing here awaits but `wait`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+from proxy.errors import UpstreamError, UpstreamTimeout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from proxy.core.headers import RawHeaders
+    from proxy.core.model import Side
+    from proxy.errors import Phase
+    from proxy.traffic.deadlines import Deadlines
+
+HIGH_WATER = 262_144  # unread answer bytes of one exchange; uvicorn's and asyncio's limits are 64 KiB per buffer
+_SLOW_S = 0.2  # after this, an exchange is worth watching for a client that has left
+
+
+class Carrier(Protocol):
+    """What carries an exchange: the connection it is on."""
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def drop(self) -> None: ...
+
+    async def send_piece(self, piece: bytes) -> None: ...
+
+    def end_request(self) -> None: ...
+
+
+class Exchange:
+    """See the module. `lines` are the header lines to send, without the empty line; times are the loop's seconds."""
+
+    __slots__ = (
+        "body",
+        "buffered",
+        "carrier",
+        "chunks",
+        "deadline",
+        "deadlines",
+        "error",
+        "finished_at",
+        "has_answer_begun",
+        "headers",
+        "idle_timeout_s",
+        "is_chunked",
+        "is_complete",
+        "is_request_sent",
+        "is_reused",
+        "lines",
+        "method",
+        "notify",
+        "on_slow",
+        "phase",
+        "side",
+        "started_at",
+        "status",
+        "target",
+        "waiter",
+    )
+
+    def __init__(
+        self,
+        side: Side,
+        method: bytes,
+        target: bytes,
+        lines: bytes,
+        *,
+        deadlines: Deadlines,
+        now: float,
+        body: bytes = b"",
+        is_chunked: bool = False,
+        is_request_whole: bool = True,
+    ) -> None:
+        """`body` is sent with the head; where more follows (`is_request_whole` is False), by `send_body`."""
+        self.side = side
+        self.method = method
+        self.target = target
+        self.lines = lines
+        self.body = body
+        self.is_chunked = is_chunked
+        self.is_request_sent = is_request_whole
+        self.deadlines = deadlines
+        self.started_at = now
+        self.finished_at = now
+        self.deadline = now + 3600.0
+        self.idle_timeout_s: float | None = None
+        self.phase: Phase = "connect"
+        self.status = 0
+        self.headers: RawHeaders = []
+        self.chunks: list[bytes] = []
+        self.buffered = 0
+        self.has_answer_begun = False
+        self.is_complete = False
+        self.is_reused = False
+        self.error: UpstreamError | None = None
+        self.carrier: Carrier | None = None
+        self.waiter: asyncio.Future[None] | None = None
+        self.notify: Callable[[], None] = self.wake
+        self.on_slow: Callable[[], None] | None = None
+
+    # --- fed by the client ---
+    def carried_by(self, carrier: Carrier, read_timeout_s: float, now: float, *, is_reused: bool) -> None:
+        """The request is on its way; from now on the answer's phase runs."""
+        self.carrier = carrier
+        self.is_reused = is_reused
+        self.phase = "read"
+        if self.idle_timeout_s is not None:
+            self.idle_timeout_s = read_timeout_s
+            self.deadline = now + (_SLOW_S if self.on_slow is not None else read_timeout_s)
+        self.deadlines.add(self)
+
+    def body_received(self, chunk: bytes) -> None:
+        self.chunks.append(chunk)
+        self.buffered += len(chunk)
+        if self.buffered > HIGH_WATER and self.carrier is not None:
+            self.carrier.pause()
+
+    def completed(self, now: float) -> None:
+        self.is_complete = True
+        self.finished_at = now
+        self.deadlines.discard(self)
+
+    def failed(self, error: UpstreamError, now: float) -> None:
+        """Ends the exchange. Later feeds are ignored by its clients, because it has no carrier any more."""
+        if self.is_complete or self.error is not None:
+            return
+        error.after_s = now - self.started_at
+        self.error = error
+        self.finished_at = now
+        self.deadlines.discard(self)
+        carrier, self.carrier = self.carrier, None
+        if carrier is not None:
+            carrier.drop()
+        self.notify()
+
+    # --- deadlines ---
+    def touched(self, now: float) -> None:
+        """Bytes have moved: the idle timeout starts again."""
+        if self.idle_timeout_s is not None and self.on_slow is None:
+            self.deadline = now + self.idle_timeout_s
+
+    def expire(self, now: float) -> None:
+        on_slow, self.on_slow = self.on_slow, None
+        if on_slow is not None and self.idle_timeout_s is not None:
+            self.deadline = now + self.idle_timeout_s - _SLOW_S
+            on_slow()
+            return
+        message = f"no progress in phase {self.phase} within its timeout"
+        self.failed(UpstreamTimeout(self.side, self.phase, message), now)
+
+    # --- used by who asked ---
+    def take(self) -> list[bytes]:
+        """The chunks that came in since the last call; the backend may go on sending."""
+        chunks = self.chunks
+        self.chunks = []
+        if self.buffered > HIGH_WATER and self.carrier is not None and not self.is_complete:
+            self.carrier.resume()
+        self.buffered = 0
+        return chunks
+
+    async def wait_head(self) -> None:
+        """Until the answer's head is there. Raises UpstreamError."""
+        while not self.status:
+            await self.wait()
+        if self.error is not None and not self.is_complete:
+            raise self.error
+
+    async def wait(self) -> None:
+        """Until something was fed since the last look. Raises UpstreamError once it has failed."""
+        if self.error is not None:
+            raise self.error
+        self.waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self.waiter
+        finally:
+            self.waiter = None
+        if self.error is not None:
+            raise self.error
+
+    def wake(self) -> None:
+        """Lets `wait` return; the usual `notify`."""
+        waiter = self.waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    async def send_body(self, piece: bytes) -> None:
+        """Sends a piece of the request's body; waits while the backend doesn't read."""
+        if self.carrier is not None:
+            await self.carrier.send_piece(piece)
+
+    def end_body(self) -> None:
+        """The request's body is whole."""
+        if self.carrier is not None:
+            self.carrier.end_request()
+            self.is_request_sent = True
+
+    def abandon(self) -> None:
+        """Nobody wants the answer any more: the connection is closed, so that the backend may stop too."""
+        self.deadlines.discard(self)
+        self.error = self.error or UpstreamError(self.side, self.phase, "the answer is not wanted any more")
+        carrier, self.carrier = self.carrier, None
+        if carrier is not None and not self.is_complete:
+            carrier.drop()

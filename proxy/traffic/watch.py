@@ -1,0 +1,89 @@
+"""What the handler tells the shadow side: one object per request, through which no fault gets back.
+
+Law 1 in one place: every call ends here, whatever happens behind it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from proxy.traffic.call import Call
+    from proxy.traffic.shadow import OpenPair, Shadows
+    from proxy.traffic.tally import RouteTally
+    from proxy.traffic.upstream.exchange import Exchange
+
+log = structlog.get_logger(__name__)
+
+
+class Watch:
+    """The pairs of one request: none where it is not shadowed, for `reason`, which is counted when it has ended."""
+
+    __slots__ = ("_call", "_pairs", "_reason", "_shadows", "_tally")
+
+    def __init__(self, call: Call | None, shadows: Shadows, reason: str | None, tally: RouteTally) -> None:
+        self._call = call
+        self._shadows = shadows
+        self._tally = tally
+        self._pairs: tuple[OpenPair, ...] = ()
+        self._reason = reason
+        if reason is not None:
+            tally.count(f"skipped.{reason}")
+
+    def request_sent(self, body: bytes | None) -> None:
+        """The serving side has the whole request; `body` is its copy, None where it was too large to keep."""
+        if self._call is not None:
+            self._harmless(self._launch, body)
+
+    def _launch(self, body: bytes | None) -> None:
+        call, self._call = self._call, None
+        if call is None or call.route is None:
+            return
+        if body is None:
+            self._tally.count("skipped.request_too_large")
+            return
+        self._pairs = self._shadows.open(
+            call.current,
+            call.route,
+            call.decision.backend,
+            call.method,
+            call.target,
+            call.head,
+            call.scope["headers"],
+            call.key,
+            call.tally,
+        )
+        for pair in self._pairs:
+            self._shadows.launch(pair, body)
+
+    def keep(self, chunks: list[bytes]) -> None:
+        if self._call is not None:  # answered before the request was whole: the shadow can't be asked the same
+            self.lost("request_unfinished")
+        for pair in self._pairs:
+            self._harmless(pair.keep, chunks)
+
+    def answered(self, exchange: Exchange) -> None:
+        """The user got the whole answer."""
+        for pair in self._pairs:
+            self._harmless(pair.answered, exchange)
+
+    def lost(self, reason: str) -> None:
+        """The served answer will never be whole, or was not the decided side's."""
+        if self._call is not None:  # not launched yet, and never will be
+            self._call = None
+            self._tally.count(f"skipped.{reason}")
+        for pair in self._pairs:
+            self._harmless(pair.lost, reason)
+        self._pairs = ()
+
+    def _harmless(self, do: Callable[..., None], *arguments: object) -> None:
+        try:
+            do(*arguments)
+        except Exception:  # law 1: whatever it is, the user's answer goes on
+            self._tally.count("skipped.fault")
+            self._pairs = ()
+            log.exception("shadow.faulted")

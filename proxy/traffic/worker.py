@@ -1,0 +1,157 @@
+"""A worker: handler, shadows, upstreams, health and link wired together, and kept in step with the rollout."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import structlog
+
+from proxy import config
+from proxy.core.model import LEGACY, NEW
+from proxy.traffic.ask import Asker
+from proxy.traffic.call import Reader
+from proxy.traffic.current import make_current
+from proxy.traffic.deadlines import Deadlines
+from proxy.traffic.evidence import Evidence
+from proxy.traffic.handler import Handler
+from proxy.traffic.health import Health
+from proxy.traffic.link import Link
+from proxy.traffic.shadow import Shadows
+from proxy.traffic.tally import Tally
+from proxy.traffic.tasks import Tasks
+from proxy.traffic.upstream.http1 import Http1Upstream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from typing import Any
+
+    from proxy.core.model import Backend, Rollout, Side
+    from proxy.settings import Settings
+    from proxy.traffic.upstream import Upstream
+
+log = structlog.get_logger(__name__)
+
+
+def http1_upstream(backend: Backend, purpose: str, deadlines: Deadlines) -> Upstream:
+    """The fast client; `purpose` ("served" or "shadow") has a pool of its own each."""
+    del purpose
+    return Http1Upstream(backend, deadlines)
+
+
+class Worker:
+    """Everything one worker process does. Made by `working`; `handler` is its ASGI application."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        rollout: Rollout,
+        mask_key: bytes,
+        tasks: Tasks,
+        name: str,
+        make_upstream: Callable[[Backend, str, Deadlines], Upstream] = http1_upstream,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self._settings = settings
+        self._mask_key = mask_key
+        self._tasks = tasks
+        self._make_upstream = make_upstream
+        self._probes: dict[Side, tuple[Backend, asyncio.Task[None]]] = {}
+        self.deadlines = Deadlines()
+        self.tally = Tally()
+        self.health = Health()
+        self.link = Link(
+            settings.link_path, name, self.tally, settings.link_buffer_bytes, self.apply_document, self.gauges
+        )
+        self.evidence = Evidence(self.link, settings.max_compared_bytes)
+        self.shadows = Shadows(settings, self.deadlines, tasks, self.tally, self.evidence.take, loop.time)
+        current = make_current(rollout, mask_key, self._upstream, None)
+        self.reader = Reader(current, self.tally, self.shadows, self.health, settings.max_shadow_body_bytes)
+        self.handler = Handler(self.reader, Asker(self.deadlines, tasks, loop.time))
+        self._probe(rollout)
+
+    def _upstream(self, backend: Backend, purpose: str) -> Upstream:
+        return self._make_upstream(backend, purpose, self.deadlines)
+
+    # --- the rollout ---
+    def apply_document(self, document: dict[str, Any]) -> None:
+        """A rollout as it comes down the link. Raises ConfigError and leaves all as it was."""
+        self.apply(config.rollout_from_document(document))
+
+    def apply(self, rollout: Rollout) -> None:
+        """Puts a rollout in force, for requests that begin from now on."""
+        before = self.reader.current
+        after = make_current(rollout, self._mask_key, self._upstream, before)
+        self.reader.current = after
+        kept = {id(upstream) for upstream in (*after.served.values(), *after.shadows.values())}
+        for upstream in (*before.served.values(), *before.shadows.values()):
+            if id(upstream) not in kept:
+                self._tasks.spawn(self._retire(upstream))
+        self._probe(rollout)
+        log.info("rollout.applied", version=rollout.version, digest=rollout.digest[:12])
+
+    async def _retire(self, upstream: Upstream) -> None:
+        """Closes a replaced backend's connections once the requests that began on them have had their time."""
+        await asyncio.sleep(upstream.backend.timeouts.read_s)
+        await upstream.close()
+
+    def _probe(self, rollout: Rollout) -> None:
+        for side in (LEGACY, NEW):
+            backend = rollout.migration.backend(side)
+            running = self._probes.get(side)
+            if running is not None:
+                if running[0] == backend:
+                    continue
+                running[1].cancel()
+                self.health.forget(side)
+            self._probes[side] = (backend, self._tasks.spawn(self.health.watch(backend)))
+
+    # --- figures and the end ---
+    def gauges(self) -> dict[str, float]:
+        """How the worker is now, for the status page."""
+        return {
+            "in_flight": self.handler.in_flight,
+            "shadows": len(self.shadows),
+            "shadow_bytes": self.shadows.bytes_kept,
+            "legacy_healthy": float(self.health.is_healthy(LEGACY)),
+            "new_healthy": float(self.health.is_healthy(NEW)),
+            "rollout_version": self.reader.current.rollout.version,
+        }
+
+    async def drain_shadows(self) -> None:
+        """Waits, at most `drain_s`, for the shadows under way, then says the last counters."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._settings.drain_s
+        while len(self.shadows) and loop.time() < end:  # noqa: ASYNC110  # once, at the end: no event for each shadow
+            await asyncio.sleep(0.02)
+        self.link.close()
+
+    async def close_upstreams(self) -> None:
+        current = self.reader.current
+        for upstream in (*current.served.values(), *current.shadows.values()):
+            await upstream.close()
+
+
+@asynccontextmanager
+async def working(
+    settings: Settings,
+    rollout: Rollout,
+    mask_key: bytes,
+    name: str,
+    make_upstream: Callable[[Backend, str, Deadlines], Upstream] = http1_upstream,
+) -> AsyncIterator[Worker]:
+    """A worker that is linked (or trying to be) as long as the context lasts; stops in the order of rule: shadows
+    drained, link closed, pools closed, tasks ended.
+    """
+    async with Tasks() as tasks:
+        worker = Worker(settings, rollout, mask_key, tasks, name, make_upstream)
+        worker.deadlines.start()
+        tasks.spawn(worker.link.run())
+        try:
+            yield worker
+        finally:
+            await worker.drain_shadows()
+            await worker.close_upstreams()
+            worker.evidence.close()
+            worker.deadlines.stop()

@@ -1,0 +1,21 @@
+"""The processes of a session. Their end is tested with the children."""
+
+import os
+
+from bench.session import Process, parse_process, read_session_ticks
+
+STAT = "42 (a b) c) S 1 41 40 0 -1 4194560 1 2 3 4 500 60 7 8 20 0 1 0 100"
+
+
+def test_process_is_read_behind_its_name() -> None:
+    """A name with blanks and parentheses shifts no field; group and session are not mixed up."""
+    assert Process(pid=42, session=40, ticks=575) == parse_process(STAT)
+
+
+def test_ticks_of_the_own_session_grow_with_work() -> None:
+    """Reading real processes: a session that works uses processor time, one that doesn't exist uses none."""
+    session = os.getsid(0)
+    before = read_session_ticks(session)
+    while read_session_ticks(session) == before:
+        sum(range(1000))
+    assert read_session_ticks(-1) == 0

@@ -1,0 +1,72 @@
+"""Answers for comparisons, from documents or bytes, and documents from Hypothesis."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import Any
+
+from hypothesis import strategies as st
+
+from proxy.core.compare import Limits, compare
+from proxy.core.evidence import Answer
+from proxy.core.model import CompareRules
+from proxy.core.paths import parse, write
+
+Headers = tuple[tuple[str, str], ...]
+
+
+def make_answer(
+    body: Any = b"{}",
+    content_type: str | None = "application/json",
+    status: int = 200,
+    headers: Headers = (),
+    **fields: Any,
+) -> Answer:
+    """An answer as a worker sends it; a body that isn't bytes is written as JSON."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    lines = headers if content_type is None else (("content-type", content_type), *headers)
+    defaults: dict[str, Any] = {"body": content, "length": len(content), "digest": sha256(content).hexdigest()}
+    return Answer(status=status, headers=lines, **(defaults | fields))
+
+
+def make_rules(
+    ignore: tuple[str, ...] = (),
+    unordered: tuple[str, ...] = (),
+    keys: dict[str, str] | None = None,
+    tolerance: dict[str, float] | None = None,
+    ignore_headers: tuple[str, ...] = (),
+) -> CompareRules:
+    return CompareRules(
+        ignore=tuple(map(parse, ignore)),
+        unordered=tuple(map(parse, unordered)),
+        keys=tuple((parse(path), member) for path, member in (keys or {}).items()),
+        tolerance=tuple((parse(path), within) for path, within in (tolerance or {}).items()),
+        ignore_headers=frozenset(ignore_headers),
+    )
+
+
+def changes(
+    before: Any, after: Any, rules: CompareRules | None = None, limits: Limits | None = None
+) -> list[tuple[str, str]]:
+    """(path, shape) of each difference between two JSON bodies, in the order found."""
+    found = compare(make_answer(before), make_answer(after), rules or CompareRules(), limits or Limits())
+    assert found.reason == ""
+    return [(write(difference.path), difference.change) for difference in found.differences]
+
+
+names = st.sampled_from(["a", "b", "id", "name", "tags", "x y", "", "é"])
+plain_values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 3),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from(["", "0", "1", "true", "null", "2026-01-02T03:04:05Z", "<b>", "&lt;b&gt;"]),
+    st.text(max_size=5),
+)
+documents = st.recursive(
+    plain_values,
+    lambda inner: st.one_of(st.lists(inner, max_size=5), st.dictionaries(names, inner, max_size=5)),
+    max_leaves=25,
+)

@@ -1,0 +1,66 @@
+"""What a Content-Type says about a body."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.core.content_type import ContentType, parse_content_type, text_of
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("", ContentType("")),
+        ("application/json", ContentType("application/json")),
+        (' Text/HTML ; Charset="UTF-8"; x=1', ContentType("text/html", "utf-8")),
+        ("text/html;;charset=", ContentType("text/html")),
+    ],
+)
+def test_content_type_is_taken_apart(value: str, expected: ContentType):
+    """Type and charset come in lower case, whatever the spelling (RFC 9110 §8.3.1)."""
+    assert parse_content_type(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("essence", "is_json", "is_text", "may_be_json", "is_markup"),
+    [
+        ("", False, True, True, False),
+        ("application/json", True, True, True, False),
+        ("application/problem+json", True, True, True, False),
+        ("text/plain", False, True, True, False),
+        ("text/html", False, True, False, True),
+        ("image/svg+xml", False, True, True, True),
+        ("application/x-www-form-urlencoded", False, True, True, False),
+        ("application/octet-stream", False, False, True, False),
+        ("image/png", False, False, True, False),
+        ("multipart/form-data", False, False, True, False),
+        ("application/grpc", False, False, True, False),
+    ],
+)
+def test_content_type_knows_its_kind(essence: str, is_json: bool, is_text: bool, may_be_json: bool, is_markup: bool):
+    """Only known kinds of text count as text."""
+    found = ContentType(essence)
+    assert (found.is_json, found.is_text, found.may_be_json, found.is_markup) == (
+        is_json,
+        is_text,
+        may_be_json,
+        is_markup,
+    )
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "expected"),
+    [
+        ("text/plain", "é".encode(), "é"),
+        ("text/plain; charset=iso-8859-1", b"\xe9", "é"),
+        ("application/json; charset=iso-8859-1", "é".encode(), "é"),
+        ("text/plain", b"\xe9", None),
+        ("text/plain", b"a\x00b", None),
+        ("text/plain; charset=utf-7", b"+AGE-", None),
+        ("text/plain; charset=hex", b"61", None),
+        ("image/png", b"text", None),
+    ],
+)
+def test_text_is_none_where_bytes_are_no_text(content_type: str, body: bytes, expected: str | None):
+    """Type, charset and bytes must all say text."""
+    assert text_of(parse_content_type(content_type), body) == expected

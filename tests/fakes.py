@@ -1,0 +1,225 @@
+"""Stand-ins with the same protocols as the real ones, for tests of what lies above them."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from proxy.errors import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Json = dict[str, Any]
+Value = TypeVar("Value")
+SINCE = 1_790_000_000.0
+
+
+def route_row(name: str = "feeds", **changes: Any) -> Json:
+    """One route as the API answers it: compared with 90 % coverage, two mismatches."""
+    return {
+        "name": name,
+        "group": name,
+        "stage": "shadow",
+        "percentage": 5,
+        "effective_percentage": 5,
+        "hold": None,
+        "users": {"legacy": 19, "new": 1},
+        "requests": {"legacy": 950, "new": 50},
+        "pairs": 900,
+        "matches": 898,
+        "mismatches": 2,
+        "match_rate": 898 / 900,
+        "coverage": {"compared": 900, "skipped": {"timeout": 100, "not_sampled": 7}},
+        "latency_ms": {
+            "legacy": {"p50": 12.5, "p95": 40.0, "p99": 81.25},
+            "new": {"p50": None, "p95": None, "p99": None},
+        },
+        **changes,
+    }
+
+
+def signature_row(signature_id: str = "a1b2c3d4e5f6", **changes: Any) -> Json:
+    """One signature as the list of differences answers it."""
+    return {
+        "id": signature_id,
+        "route": "feeds",
+        "kind": "body",
+        "path": "$.items[*].score",
+        "shape": "number to text",
+        "count": 1234,
+        "first_seen": SINCE,
+        "last_seen": SINCE + 60,
+        "state": "new",
+        **changes,
+    }
+
+
+def answer(body: str | None, **changes: Any) -> Json:
+    """One backend's answer within an example."""
+    size = {"length": len(body or ""), "is_body_cut": False}
+    return {"status": 200, "headers": [], "body": body, **size, "digest": "", "elapsed_ms": 1.5, **changes}
+
+
+def difference(**changes: Any) -> Json:
+    """One difference within an example."""
+    place = {"signature": "a1b2c3d4e5f6", "kind": "body", "path": "$.items[0].score", "shape": "number to text"}
+    return {**place, "before": 1, "after": "1", **changes}
+
+
+def example(**changes: Any) -> Json:
+    """One kept pair of a signature."""
+    return {
+        "at": SINCE,
+        "kind": "candidate",
+        "request": {
+            "id": "r-1",
+            "at": SINCE,
+            "method": "GET",
+            "target": "/api/feeds?page=2",
+            "headers": [["cookie", "session=***"]],
+        },
+        "served": "legacy",
+        "control": answer('{"score": 1, "id": 7}'),
+        "candidate": answer('{"score": "1", "id": 7}'),
+        "differences": [difference()],
+        "differences_left_out": 0,
+        **changes,
+    }
+
+
+def status_row(**changes: Any) -> Json:
+    return {
+        "version": "0.1.0",
+        "node": "node-a",
+        "config": {"file": "config/migration.yaml", "digest": "ab" * 32, "since": SINCE, "error": None},
+        "kill_switch": False,
+        "workers": {"linked": 2, "expected": 2},
+        "store": {"name": "sqlite:///var/changeover.sqlite", "up": True, "error": None, "dropped": 0},
+        **changes,
+    }
+
+
+class FakeControl:
+    """Keeps what it is told in memory; `calls` has every change it was asked for, `fault` is raised instead."""
+
+    def __init__(self) -> None:
+        self.status_answer = status_row()
+        self.route_rows = [route_row()]
+        self.signature_rows = [signature_row()]
+        self.examples = [example()]
+        self.calls: list[tuple[Any, ...]] = []
+        self.fault: Exception | None = None
+
+    async def status(self) -> Json:
+        return self._answer(self.status_answer)
+
+    async def routes(self) -> list[Json]:
+        return self._answer(self.route_rows)
+
+    async def set_rollout(self, route: str, percentage: float, reason: str, who: str, /) -> Json:
+        self.calls.append(("set_rollout", route, percentage, reason, who))
+        found = self._route(route)
+        found.update(percentage=percentage, effective_percentage=percentage)
+        return self._answer(found)
+
+    async def hold(self, route: str, percentage: float, reason: str, who: str, /) -> Json:
+        self.calls.append(("hold", route, percentage, reason, who))
+        found = self._route(route)
+        found.update(
+            effective_percentage=min(percentage, found["percentage"]),
+            hold={"route": route, "percentage": percentage, "who": who, "reason": reason, "since": SINCE},
+        )
+        return self._answer(found)
+
+    async def release(self, route: str, reason: str, who: str, /) -> Json:
+        self.calls.append(("release", route, reason, who))
+        found = self._route(route)
+        found.update(effective_percentage=found["percentage"], hold=None)
+        return self._answer(found)
+
+    async def diffs(self, route: str | None, state: str | None, /) -> list[Json]:
+        rows = [row for row in self.signature_rows if route in {None, row["route"]} and state in {None, row["state"]}]
+        return self._answer(rows)
+
+    async def diff(self, signature_id: str, /) -> Json:
+        return self._answer({**self._signature(signature_id), "examples": self.examples})
+
+    async def set_state(
+        self,
+        signature_id: str,
+        state: str,
+        reason: str,
+        who: str,
+        owner: str | None,
+        ticket: str | None,
+        until: float | None,
+        /,
+    ) -> Json:
+        self.calls.append(("set_state", signature_id, state, reason, who, owner, ticket, until))
+        found = self._signature(signature_id)
+        found["state"] = state
+        return self._answer(found)
+
+    async def explain(
+        self, method: str, path: str, user: str | None, host: str | None, headers: Mapping[str, str], /
+    ) -> Json:
+        self.calls.append(("explain", method, path, user, host, dict(headers)))
+        answer = {"backend": "new", "reason": "bucket", "bucket": 1234, "effective_percentage": 5, "shadow": True}
+        return self._answer({"route": "feeds", **answer})
+
+    async def audit(self, limit: int, /) -> list[Json]:
+        line = {"id": 1, "at": SINCE, "who": "ada", "action": "rollout.set", "subject": "feeds"}
+        rows = [
+            {**line, "id": 2, "action": "diff.state", "before": None, "after": None, "reason": "noise"},
+            {**line, "before": {"percentage": 1}, "after": {"percentage": 5}, "reason": "wave 1"},
+        ]
+        return self._answer(rows[:limit])
+
+    async def reload(self) -> Json:
+        self.calls.append(("reload",))
+        return self._answer({"changed": False, "digest": "ab" * 32})
+
+    async def metrics_snapshot(self) -> Json:
+        counters = {
+            "served.legacy": 950,
+            "served.new": 50,
+            "decided.bucket": 1000,
+            "status.legacy.2xx": 949,
+            "status.legacy.5xx": 1,
+            "pairs": 900,
+            "match": 898,
+            "mismatch": 2,
+            "skipped.timeout": 100,
+            "latency.legacy.70": 900,
+            "latency.legacy.120": 50,
+        }
+        return self._answer(
+            {
+                "version": "0.1.0",
+                "routes": {"feeds": counters},
+                "rollout": self.route_rows,
+                "rollout_version": 3,
+                "config_refused": False,
+                "workers_linked": 2,
+                "store_up": True,
+                "records_dropped": 0,
+            }
+        )
+
+    def _answer(self, value: Value) -> Value:
+        if self.fault is not None:
+            raise self.fault
+        return deepcopy(value)
+
+    def _route(self, name: str) -> Json:
+        return _found("route", name, [row for row in self.route_rows if row["name"] == name])
+
+    def _signature(self, signature_id: str) -> Json:
+        return _found("signature", signature_id, [row for row in self.signature_rows if row["id"] == signature_id])
+
+
+def _found(noun: str, name: str, rows: list[Json]) -> Json:
+    if not rows:
+        raise NotFound(f"{noun} {name}: not found")
+    return rows[0]

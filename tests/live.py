@@ -1,0 +1,41 @@
+"""An ASGI application on a real socket of this machine, served by uvicorn in a thread."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.types import ASGIApp
+
+
+class _Announcing(uvicorn.Server):
+    """Says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listens = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listens.set()
+
+
+@contextmanager
+def serve(app: ASGIApp | Any) -> Iterator[str]:
+    """The URL of the application while the context is open, on a free port of 127.0.0.1."""
+    server = _Announcing(uvicorn.Config(app, log_config=None, ws="none", lifespan="on", loop="asyncio", http="h11"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+        if not server.listens.wait(10):
+            raise RuntimeError("the application did not start")
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        thread.join(10)
