@@ -126,9 +126,9 @@ def worker_server(worker: Worker, settings: Settings) -> uvicorn.Server:
     """The server that carries a worker's handler. `should_exit` ends it."""
     import uvicorn  # noqa: PLC0415  # see the module
 
-    from proxy.traffic.server import ServerProtocol  # noqa: PLC0415
+    from proxy.traffic.server import ServerProtocol, idle_closer  # noqa: PLC0415
 
-    return uvicorn.Server(
+    server = uvicorn.Server(
         uvicorn.Config(
             worker.handler,
             http=ServerProtocol,
@@ -146,6 +146,8 @@ def worker_server(worker: Worker, settings: Settings) -> uvicorn.Server:
             timeout_graceful_shutdown=max(int(settings.drain_s), 1),
         )
     )
+    worker.deadlines.on_sweep(idle_closer(server))
+    return server
 
 
 def main(arguments: list[str]) -> int:
@@ -217,7 +219,7 @@ def run_demo(settings: Settings) -> int:
         folder = settings.state_dir / "demo" / package
         shutil.rmtree(folder, ignore_errors=True)
         address = ("--host", backend.host, "--port", str(backend.port), "--state-dir", str(folder))
-        children.append(Child(package, (sys.executable, "-m", package, *address), stop_rank=_LAST))
+        children.append(Child(package, (sys.executable, "-m", "proxy.process", package, *address), stop_rank=_LAST))
     readers = (sys.executable, "-m", "proxy.demo", "--url", f"http://{settings.listen}")
     children.append(Child("readers", readers, environ=settings.environment(), stop_rank=_FIRST))
     return _supervise(settings, children)
@@ -227,9 +229,11 @@ _FIRST, _WORKERS, _CONTROL, _LAST = range(4)  # the order in which a node's proc
 
 
 def _supervise(settings: Settings, others: list[Child]) -> int:
+    from proxy.admin.door import open_door  # noqa: PLC0415
     from proxy.control.rollout import prepare  # noqa: PLC0415
     from proxy.control.supervisor import Child, Supervisor  # noqa: PLC0415
 
+    open_door(settings.admin_address[0], settings.admin_token)
     prepare_state(settings)
     prepare(settings, os.environ)
     prepare_store(settings)

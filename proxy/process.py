@@ -1,9 +1,14 @@
-"""Ties a child process to its parent's life: when the parent dies, however it dies, the kernel tells the child."""
+"""Ties a child process to its parent's life: when the parent dies, however it dies, the kernel tells the child.
+
+`python -m proxy.process MODULE ARGUMENT…` runs a module that knows nothing of this tied in the same way.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
+import runpy
 import signal
 import sys
 
@@ -29,3 +34,24 @@ def die_with_parent(sent: signal.Signals = signal.SIGTERM) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(sent), 0, 0, 0)
     if os.getppid() != int(parent):
         os.kill(os.getpid(), sent)
+
+
+if __name__ == "__main__":
+    die_with_parent()
+    del sys.argv[0]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+def finish_after_signals() -> None:
+    """Keeps SIGTERM and SIGINT from ending the process once its server has stopped for them. Called inside the loop.
+
+    uvicorn (0.54, `Server.capture_signals`) stops gracefully and then raises the signal again under the handler it
+    found. Under the default one that is the end at once: no shadow drained, no last counters, no last batch.
+    """
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _ignore)
+
+
+def _ignore() -> None:
+    """Stopping is the server's answer to the signal; this one comes after it."""

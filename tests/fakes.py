@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from proxy.core.evidence import coverage
 from proxy.errors import NotFound
 
 if TYPE_CHECKING:
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 Value = TypeVar("Value")
 SINCE = 1_790_000_000.0
+
+
+def covered(compared: int, **skipped: int) -> Json:
+    """The coverage of a route that compared so many pairs and skipped others."""
+    known = coverage({"match": compared, **{f"skipped.{reason}": number for reason, number in skipped.items()}})
+    return {"compared": compared, "skipped": skipped, "expected": known.expected, "ratio": known.ratio}
 
 
 def route_row(name: str = "feeds", **changes: Any) -> Json:
@@ -30,7 +37,7 @@ def route_row(name: str = "feeds", **changes: Any) -> Json:
         "matches": 898,
         "mismatches": 2,
         "match_rate": 898 / 900,
-        "coverage": {"compared": 900, "skipped": {"timeout": 100, "not_sampled": 7}},
+        "coverage": covered(900, timeout=100, not_sampled=7),
         "latency_ms": {
             "legacy": {"p50": 12.5, "p95": 40.0, "p99": 81.25},
             "new": {"p50": None, "p95": None, "p99": None},
@@ -92,7 +99,7 @@ def status_row(**changes: Any) -> Json:
     return {
         "version": "0.1.0",
         "node": "node-a",
-        "config": {"file": "config/migration.yaml", "digest": "ab" * 32, "since": SINCE, "error": None},
+        "config": {"file": "config/migration.yaml", "digest": "ab" * 32, "since": SINCE, "error": None, "warnings": []},
         "kill_switch": False,
         "workers": {"linked": 2, "expected": 2},
         "store": {"name": "sqlite:///var/changeover.sqlite", "up": True, "error": None, "dropped": 0},
@@ -121,7 +128,7 @@ class FakeControl:
         self.calls.append(("set_rollout", route, percentage, reason, who))
         found = self._route(route)
         found.update(percentage=percentage, effective_percentage=percentage)
-        return self._answer(found)
+        return self._answer({**changed_route(found), "changed": True, "file": "config/migration.yaml", "audited": True})
 
     async def hold(self, route: str, percentage: float, reason: str, who: str, /) -> Json:
         self.calls.append(("hold", route, percentage, reason, who))
@@ -130,13 +137,13 @@ class FakeControl:
             effective_percentage=min(percentage, found["percentage"]),
             hold={"route": route, "percentage": percentage, "who": who, "reason": reason, "since": SINCE},
         )
-        return self._answer(found)
+        return self._answer(changed_route(found))
 
     async def release(self, route: str, reason: str, who: str, /) -> Json:
         self.calls.append(("release", route, reason, who))
         found = self._route(route)
         found.update(effective_percentage=found["percentage"], hold=None)
-        return self._answer(found)
+        return self._answer(changed_route(found))
 
     async def diffs(self, route: str | None, state: str | None, /) -> list[Json]:
         rows = [row for row in self.signature_rows if route in {None, row["route"]} and state in {None, row["state"]}]
@@ -165,7 +172,7 @@ class FakeControl:
         self, method: str, path: str, user: str | None, host: str | None, headers: Mapping[str, str], /
     ) -> Json:
         self.calls.append(("explain", method, path, user, host, dict(headers)))
-        answer = {"backend": "new", "reason": "bucket", "bucket": 1234, "effective_percentage": 5, "shadow": True}
+        answer = {"backend": "new", "reason": "bucket", "bucket": 1234, "effective_percentage": 5, "shadow": 100.0}
         return self._answer({"route": "feeds", **answer})
 
     async def audit(self, limit: int, /) -> list[Json]:
@@ -217,6 +224,11 @@ class FakeControl:
 
     def _signature(self, signature_id: str) -> Json:
         return _found("signature", signature_id, [row for row in self.signature_rows if row["id"] == signature_id])
+
+
+def changed_route(row: Json) -> Json:
+    """What a change of a route answers."""
+    return {name: row[name] for name in ("name", "percentage", "effective_percentage", "hold")} | {"rollout_version": 4}
 
 
 def _found(noun: str, name: str, rows: list[Json]) -> Json:

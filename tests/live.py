@@ -12,7 +12,7 @@ import uvicorn
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class _Announcing(uvicorn.Server):
@@ -27,10 +27,21 @@ class _Announcing(uvicorn.Server):
         self.listens.set()
 
 
+class Stage:
+    """An application that hands on to whichever one plays: a server for many tests, which costs 0.1 s to stop."""
+
+    def __init__(self) -> None:
+        self.app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self.app is not None
+        await self.app(scope, receive, send)
+
+
 @contextmanager
 def serve(app: ASGIApp | Any) -> Iterator[str]:
     """The URL of the application while the context is open, on a free port of 127.0.0.1."""
-    server = _Announcing(uvicorn.Config(app, log_config=None, ws="none", lifespan="on", loop="asyncio", http="h11"))
+    server = _Announcing(uvicorn.Config(app, log_config=None, ws="none", lifespan="off", loop="asyncio", http="h11"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()

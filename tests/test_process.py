@@ -1,4 +1,4 @@
-"""Process: children of children, ended by the kernel when their parent is gone."""
+"""Process: it ends with its parent, and in order after a signal."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+
+import pytest
 
 PROGRAM = "from proxy.process import die_with_parent; die_with_parent(); print('alive')"
 PARENT = "_CHANGEOVER_PARENT_PID"
@@ -40,3 +42,38 @@ def test_a_child_gets_the_wished_signal_when_its_parent_is_killed():
         assert process.stdout.readline() == "ready\n"
         process.kill()
         assert process.stdout.read() == ""
+
+
+SERVING = """
+import asyncio, sys, uvicorn, uvloop
+from proxy.process import finish_after_signals
+
+class Server(uvicorn.Server):
+    async def startup(self, sockets=None):
+        await super().startup(sockets)
+        print("serving", flush=True)
+
+async def app(scope, receive, send):
+    pass
+
+async def main():
+    finish_after_signals()
+    try:
+        await Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None)).serve()
+    finally:
+        await asyncio.sleep(0)
+        print("in order", flush=True)
+
+asyncio.Runner(loop_factory=uvloop.new_event_loop if sys.argv[1] == "uvloop" else None).run(main())
+"""
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_finishing_after_signals_lets_a_server_put_its_affairs_in_order(loop: str, sent: signal.Signals):
+    """What stands after the server runs when it was stopped by a signal, and the exit code says that all is well."""
+    with subprocess.Popen([sys.executable, "-c", SERVING, loop], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "serving\n" == process.stdout.readline()
+        process.send_signal(sent)
+        assert ("in order\n", 0) == (process.stdout.read(), process.wait(30))

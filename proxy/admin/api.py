@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from proxy.admin.answer import JsonAnswer
+from proxy.admin.door import open_door
 from proxy.admin.fields import (
     moment_field,
     optional_text_field,
@@ -27,7 +28,7 @@ from proxy.admin.fields import (
     text_field,
     unknown_name,
 )
-from proxy.admin.guard import Guard, open_door
+from proxy.admin.guard import Guard
 from proxy.admin.metrics import CONTENT_TYPE, render_metrics
 from proxy.admin.problems import answer_changeover_error, answer_fault, answer_http_exception
 from proxy.core.triage import ALL_STATES, SETTABLE_STATES

@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from proxy.core.evidence import CHOSEN_GAPS
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -48,9 +46,8 @@ def moment(seconds: float | None) -> str:
 
 def coverage_ratio(route: Mapping[str, Any]) -> float | None:
     """Compared of what should have been compared (core.evidence); None before anything should have been."""
-    compared, skipped = route["coverage"]["compared"], route["coverage"]["skipped"]
-    expected = compared + sum(number for reason, number in skipped.items() if reason not in CHOSEN_GAPS)
-    return compared / expected if expected else None
+    ratio: float | None = route["coverage"]["ratio"]
+    return ratio
 
 
 def match_with_coverage(route: Mapping[str, Any]) -> str:

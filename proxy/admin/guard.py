@@ -11,50 +11,20 @@ Probes are open: they say one word, and an orchestrator has neither name nor tok
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
 from proxy.admin.problems import problem
-from proxy.errors import StartError
 
 if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from proxy.admin.door import Door
+
 PROBES = frozenset({"/livez", "/readyz"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 §9.2.1, less TRACE
-_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """How the listener may be entered: by which Host names, or with which token."""
-
-    names: frozenset[str]
-    token: str | None = None
-
-
-def open_door(host: str, token: str | None) -> Door:
-    """The door of a listener on `host`. Raises StartError for one that others can reach without a token."""
-    if token is None and not is_loopback(host):
-        raise StartError(
-            f"admin listener {host}: it can be reached from elsewhere, and no token is set; "
-            "set CHANGEOVER_ADMIN_TOKEN, or listen on 127.0.0.1"
-        )
-    if token is not None and len(token) < 16:
-        raise StartError("CHANGEOVER_ADMIN_TOKEN: it has fewer than 16 characters; use e.g. `openssl rand -hex 24`")
-    return Door(_LOOPBACK_NAMES | {_as_host_name(host)}, token)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a listener on `host`; of names, only localhost is."""
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 class Guard:
@@ -111,8 +81,3 @@ def _is_from_another_site(request: Request) -> bool:
 def _without_port(host: str) -> str:
     name, colon, port = host.rpartition(":")
     return (name if colon and port.isdecimal() else host).lower()
-
-
-def _as_host_name(host: str) -> str:
-    """As the Host header writes it: an IPv6 address in brackets."""
-    return f"[{host}]" if ":" in host and not host.startswith("[") else host.lower()

@@ -61,28 +61,37 @@ def _traffic(counters: Mapping[str, Counts]) -> Iterator[Metric]:
     status = _counter("responses", "Answers by class of status.", "backend", "class")
     decided = _counter("decisions", "Decisions for a backend, by reason.", "reason")
     fallback = _counter("fallbacks", "Requests that legacy answered after new had failed.")
+    retried = _counter("retries", "Requests sent again because a kept connection had gone stale.", "backend")
+    left = _counter("clients_left", "Requests whose user left before the answer's end.")
     for route, counts in counters.items():
         for side in SIDES:
             served.add_metric([route, side], counts.get(f"served.{side}", 0))
             failed.add_metric([route, side], counts.get(f"failed.{side}", 0))
+            retried.add_metric([route, side], counts.get(f"retried.{side}", 0))
             for number in range(1, 6):
                 if count := counts.get(f"status.{side}.{number}xx"):
                     status.add_metric([route, side, f"{number}xx"], count)
         _add_reasons(decided, route, counts, "decided.")
         fallback.add_metric([route], counts.get("fallback", 0))
-    yield from (served, failed, status, decided, fallback)
+        left.add_metric([route], counts.get("client_left", 0))
+    yield from (served, failed, status, decided, fallback, retried, left)
 
 
 def _evidence(counters: Mapping[str, Counts]) -> Iterator[Metric]:
     pairs = _counter("pairs", "Requests for which both answers arrived, compared or not.")
     compared = _counter("pairs_compared", "Pairs that were compared, by verdict.", "verdict")
     skipped = _counter("pairs_skipped", "Requests that were not compared, by reason.", "reason")
+    repeated = _counter("noise_runs", "Requests that legacy answered twice, by whether it agreed.", "verdict")
+    dropped = _counter("evidence_dropped", "Users, sightings and examples that found no room.", "kind")
     for route, counts in counters.items():
         pairs.add_metric([route], counts.get("pairs", 0))
         for verdict in COMPARED:
             compared.add_metric([route, verdict.value], counts.get(verdict, 0))
         _add_reasons(skipped, route, counts, "skipped.")
-    yield from (pairs, compared, skipped)
+        repeated.add_metric([route, "match"], counts.get("self_matches", 0))
+        repeated.add_metric([route, "mismatch"], counts.get("self_mismatches", 0))
+        _add_reasons(dropped, route, counts, "dropped.")
+    yield from (pairs, compared, skipped, repeated, dropped)
 
 
 def _latency(counters: Mapping[str, Counts]) -> Metric:

@@ -7,6 +7,7 @@ compared is not called equal (law 10). Everything from outside is made plain or 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,7 @@ def build_report(status: Json, routes: Sequence[Json], signatures: Sequence[Json
 
 
 def as_text(report: Report) -> str:
-    lines = [plain(_title(report)), ""]
+    lines = [_title(report), ""]
     for route in report.routes:
         lines += [plain(line) for line in _route_text(route)]
     lines += ["", f"{len(report.signatures)} signatures", *(plain(_signature_text(each)) for each in report.signatures)]
@@ -61,7 +62,7 @@ def as_text(report: Report) -> str:
 
 def as_markdown(report: Report) -> str:
     """At most MAX_MARKDOWN_CHARACTERS; what had no room is counted at the end."""
-    head = [f"# {markdown(_title(report))}", "", *_ROUTE_HEAD]
+    head = [f"# {_title(report)}", "", *_ROUTE_HEAD]
     head += [_route_markdown(route) for route in report.routes]
     gaps = [f"- {markdown_code(route['name'])}: {markdown(skipped_reasons(route))}" for route in _with_gaps(report)]
     if gaps:
@@ -94,7 +95,8 @@ _SIGNATURE_HEAD = (
 
 
 def _title(report: Report) -> str:
-    return f"Changeover report: {len(report.routes)} routes, config {report.config_digest[:12]}"
+    digest = re.sub("[^0-9a-f]", "", report.config_digest)
+    return f"Changeover report: {len(report.routes)} routes, config {digest[:12]}"
 
 
 def _route_rank(route: Json) -> tuple[int, float, str]:

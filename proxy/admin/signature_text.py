@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 MAX_VALUE_CHARACTERS = 300  # a value, in a terminal of 100 columns: three lines
+MAX_OWN_DIFFERENCES = 3  # of one signature in one pair: they are alike, that is what a signature is
 MAX_DIFF_LINES = 80  # of one example's bodies: two screens; `-o json` has all of it
 _LABEL_WIDTH = 11
 _CANDIDATES = {"candidate": "new", "noise": "legacy again"}  # by the kind of the pair
@@ -34,14 +35,15 @@ def signature_lines(detail: Json) -> list[str]:
 def example_lines(example: Json, signature_id: str) -> Iterator[str]:
     """The masked request, the signature's differences in this pair, the others' places, the bodies' unified diff."""
     yield from _request(example["request"])
-    for difference in example["differences"]:
-        if difference["signature"] == signature_id:
-            yield from _difference(difference)
-    for difference in example["differences"]:
-        if difference["signature"] != signature_id:
-            yield f"also {difference['signature']}: {_place(difference)}"
+    own = [each for each in example["differences"] if each["signature"] == signature_id]
+    for difference in own[:MAX_OWN_DIFFERENCES]:
+        yield from _difference(difference)
+    if len(own) > MAX_OWN_DIFFERENCES:
+        yield f"and {len(own) - MAX_OWN_DIFFERENCES} more like these"
+    others = {each["signature"]: each for each in reversed(example["differences"]) if each not in own}
+    yield from (f"also {id_}: {_place(others[id_])}" for id_ in sorted(others))
     if left_out := example["differences_left_out"]:
-        yield f"and {count(left_out)} more differences"
+        yield f"and {count(left_out)} more differences that were not kept"
     yield from _bodies(example)
 
 

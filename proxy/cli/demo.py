@@ -10,6 +10,13 @@ import click
 from proxy.cli.settings import settings_options
 from proxy.settings import load_settings
 
+_WELCOME = """\
+Starting the demo: users at http://{users}, the admin API at http://{admin}. Ctrl-C ends it. In another terminal:
+  changeover status                                    how far the migration is
+  changeover diffs list                                what differs
+  changeover rollout set feeds 25 --reason "try it"    move users
+"""
+
 
 @click.command
 @settings_options()
@@ -22,4 +29,5 @@ def demo(**given: Any) -> None:
     settings = load_settings(**given)
     from proxy.app import run_demo  # noqa: PLC0415 - the server's libraries are for the server
 
+    click.echo(_WELCOME.format(users=settings.listen, admin=settings.admin_listen), err=True)
     sys.exit(run_demo(settings))

@@ -46,14 +46,5 @@ def explanation_lines(answer: dict[str, Any]) -> list[str]:
         f"reason    {answer['reason']}",
         f"bucket    {where}",
         f"in force  {percent(answer['effective_percentage'])}",
-        f"shadow    {_shadow(answer['shadow'])}",
+        f"shadow    {percent(answer['shadow'])}",
     ]
-
-
-def _shadow(shadow: Any) -> str:
-    """As the API says it: a flag, a percentage, or a text of its own."""
-    if isinstance(shadow, bool):
-        return "yes" if shadow else "no"
-    if isinstance(shadow, int | float):
-        return percent(shadow)
-    return NOTHING if shadow is None else str(shadow)

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 
 @click.command
-@click.option("--format", "format_", type=click.Choice(sorted(FORMATS)), default="text", show_default=True)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(sorted(FORMATS)),
+    default="text",
+    show_default=True,
+    help="How to write the report.",
+)
 @click.option("--route", help="Only this route.")
 @click.option(
     "--fail-on",

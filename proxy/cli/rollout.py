@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,9 @@ def set_(route: str, percentage: float, reason: str, file: Path | None, output: 
         return
     body = {"percentage": percentage, "reason": reason}
     answer = Client(admin_url).put("routes", route, "rollout", body=body)
-    _print_done(answer, output, f"{route}: {percent(percentage)} is in the config file")
+    if not answer["audited"]:
+        say("the change is in force, and its line in the audit log waits for the store")
+    _print_done(answer, output, f"{route}: {percent(percentage)} is in {answer['file']}{_in_force(answer)}")
 
 
 @rollout.command
@@ -136,12 +139,18 @@ def _set_in_file(file: Path, route: str, percentage: float, output: str) -> None
     from proxy.config import read, set_percentage, write_atomically  # noqa: PLC0415 - the YAML reader is slow
 
     text = read(file)
-    changed = set_percentage(text, route, percentage, str(file))
+    changed = set_percentage(text, route, percentage, str(file), os.environ)
     if changed != text:
         write_atomically(file, changed)
     say("--file: no server was asked, so the reason is in no audit log")
     answer = {"name": route, "percentage": percentage, "file": str(file), "changed": changed != text}
     _print_done(answer, output, f"{route}: {percent(percentage)} is in {file}")
+
+
+def _in_force(answer: dict[str, Any]) -> str:
+    """What else there is to know where a hold keeps the percentage lower."""
+    effective = answer["effective_percentage"]
+    return "" if effective == answer["percentage"] else f"; {percent(effective)} in force, under a hold"
 
 
 def _print_done(answer: Any, output: str, sentence: str) -> None:

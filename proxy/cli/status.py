@@ -29,8 +29,8 @@ Json = dict[str, Any]
 WATCH_INTERVAL_S = 2.0  # the control process adds up once a second; twice that reads calmly
 
 COLUMNS = (
-    "route", "stage", "wish", "in force", "users legacy/new", "requests legacy/new",
-    "match rate", "coverage", "mismatches", "legacy p50/p99 ms", "new p50/p99 ms",
+    "route", "stage", "wish", "in force", "users\nlegacy/new", "requests\nlegacy/new",
+    "match\nrate", "coverage", "mis-\nmatches", "legacy ms\np50/p99", "new ms\np50/p99",
 )  # fmt: skip
 
 
@@ -112,6 +112,7 @@ def header_lines(state: Json) -> list[str]:
     ]
     if config["error"]:
         lines.insert(2, f"         REFUSED, the last good one stays: {config['error']}")
+    lines += [f"warning  {warning}" for warning in config["warnings"]]
     if state["kill_switch"]:
         lines.append("KILL SWITCH: everything goes to legacy, nothing is shadowed")
     return lines
@@ -134,11 +135,11 @@ def row(route: Json) -> list[str]:
 
 
 def hold_lines(routes: list[Json]) -> list[str]:
+    """One line for each hold, however many routes of its group it binds."""
+    holds = {route["hold"]["route"]: route["hold"] for route in routes if route["hold"]}
     return [
-        f"hold on {route['name']}: at most {percent(route['hold']['percentage'])}, "
-        f"by {route['hold']['who']}: {route['hold']['reason']}"
-        for route in routes
-        if route["hold"]
+        f"hold on {name}: its group at most {percent(hold['percentage'])}, by {hold['who']}: {hold['reason']}"
+        for name, hold in holds.items()
     ]
 
 

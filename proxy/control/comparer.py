@@ -12,12 +12,13 @@ import resource
 import signal
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import structlog
 
-from proxy import config
+from proxy import config, logs
 from proxy.control.example import Signed, encode_example
 from proxy.control.outcome import Message, Outcome, encode_outcome
 from proxy.core.compare import Limits, compare
@@ -101,6 +102,7 @@ class Comparer:
             signatures=tuple(each.signature for each in first.values()),
             example=encode_example(pair, [*first.values(), *_others(signed, first)]) if due else None,
             example_for=due,
+            has_more=any(each.signature.id not in first for each in signed),
         )
 
 
@@ -123,6 +125,14 @@ def _others(signed: Iterable[Signed], first: dict[str, Signed]) -> list[Signed]:
 
 
 # --- the process ---
+@dataclass(frozen=True, slots=True)
+class _LogSettings:
+    """A comparer has no settings of its own; it says something only when a comparison breaks."""
+
+    log_format: str = "auto"
+    log_level: str = "info"
+
+
 def main(arguments: list[str]) -> int:
     """Serves the parent until it closes the pipe. The arguments: a memory budget and the largest body, in bytes."""
     memory_bytes, max_body_bytes = map(int, arguments)
@@ -130,7 +140,7 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGHUP):  # a terminal sends these to everybody; the parent decides
         signal.signal(number, signal.SIG_IGN)
     os.nice(_NICENESS)
-    structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=sys.stderr))
+    logs.configure(_LogSettings(), process="comparer")
     limit_memory(memory_bytes)
     with _private_stdout() as out, os.fdopen(0, "rb", closefd=False) as feed:
         serve(Comparer(max_body_bytes), feed, out)

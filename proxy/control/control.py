@@ -91,10 +91,12 @@ class Control:
             stack.callback(self._threads.close)
             known = content_hash(self._settings.config)  # before it is read: a change meanwhile is seen later
             self._live.start()
+            await self._link.start()
+            stack.push_async_callback(self._link.stop)
+            # From here on task groups are open: they would wrap what is raised in them.
             tasks = await stack.enter_async_context(Tasks())
             stack.push_async_callback(self._recorder.stop, tasks.spawn(self._recorder.run()))
             await stack.enter_async_context(self._comparers)
-            await self._link.start()
             stack.push_async_callback(self._stop_evidence)
             for work in (
                 self._follow_file(known),
@@ -104,6 +106,7 @@ class Control:
                 keep_swept(self._store, self._recorder, self._settings),
             ):
                 stack.callback(tasks.spawn(work).cancel)
+            await asyncio.sleep(0)  # they begin: work that is cancelled before would warn that nobody awaited it
             self._listen_for_sighup(stack)
             self._stack = stack.pop_all()
         return self
@@ -111,7 +114,8 @@ class Control:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._stack.__aexit__(kind, error, trace)
+        """What the body raised goes on as it is; the task groups would wrap it, were they told."""
+        await self._stack.aclose()
 
     async def _stop_evidence(self) -> None:
         """No new pairs; those that are here are compared and acknowledged; then the links are closed."""
@@ -161,12 +165,17 @@ class Control:
             "comparers": self._comparer_state(),
             "store": {
                 "name": self._store.name,
-                "up": self._recorder.is_up,
-                "error": self._recorder.error,
+                "up": self._store_error is None,
+                "error": self._store_error,
                 "dropped": self._recorder.dropped,
             },
             "totals": figures.node_totals(totals),
         }
+
+    @property
+    def _store_error(self) -> str | None:
+        """Why the store doesn't take evidence, or can't be read; None while it does both."""
+        return self._recorder.error or self._decisions.error
 
     def _config_state(self) -> Json:
         refusal = self._live.refusal
@@ -222,7 +231,7 @@ class Control:
             "rollout_version": rollout.version,
             "config_refused": self._live.refusal is not None,
             "workers_linked": len(self._link.workers),
-            "store_up": self._recorder.is_up,
+            "store_up": self._store_error is None,
             "records_dropped": self._recorder.dropped,
         }
 

@@ -49,6 +49,7 @@ class Decisions:
         self._apply_holds = apply_holds
         self._version: int | None = None
         self._polls = 0
+        self.error: str | None = None  # why the last look failed
         self._lock = asyncio.Lock()  # an older reading must not be applied after a newer one
 
     async def poll(self) -> None:
@@ -83,8 +84,16 @@ class Decisions:
         while True:
             try:
                 await self.poll()
-            except StoreError:
-                pass  # the recorder reports it
+                self._looked(None)
+            except StoreError as error:
+                self._looked(str(error))
             except Exception:  # a fault of ours must not end the polling: holds would no longer arrive
                 log.exception("decisions.faulted")
             await asyncio.sleep(POLL_S)
+
+    def _looked(self, error: str | None) -> None:
+        if error is not None and self.error is None:
+            log.warning("decisions.unread", cause=error)
+        elif error is None and self.error is not None:
+            log.info("decisions.read")
+        self.error = error

@@ -34,7 +34,9 @@ def _of_noise_run(outcome: Outcome) -> str:
 
 
 def _are_silenced(outcome: Outcome, silenced: Container[str]) -> bool:
-    return bool(outcome.signatures) and all(signature.id in silenced for signature in outcome.signatures)
+    if outcome.has_more or not outcome.signatures:
+        return False
+    return all(signature.id in silenced for signature in outcome.signatures)
 
 
 def sightings_of(outcome: Outcome, at: float) -> list[Sighting]:

@@ -211,12 +211,13 @@ class LinkServer:
 
     async def stop(self) -> None:
         """Hangs up. The workers serve on and try to connect again."""
-        if self._server is None:
+        server, self._server = self._server, None
+        if server is None:
             return
-        self._server.close()
+        server.close()
         for link in tuple(self.links):
             link.abort()
-        await self._server.wait_closed()
+        await server.wait_closed()
         self._path.unlink(missing_ok=True)
 
     def publish(self, document: Mapping[str, Any]) -> None:

@@ -29,8 +29,8 @@ class Message(IntEnum):
 class Outcome:
     """The verdict on a pair of `route`. `reason` says why a comparer gave up, else it is "".
 
-    `signatures` are its differences, each once. `example` is the masked pair as JSON (docs/admin-api.md), meant for
-    the signatures in `example_for`; None where a recent one will do.
+    `signatures` are its differences, each once; `has_more` says that there were too many to list. `example` is the
+    masked pair as JSON (docs/admin-api.md), meant for the signatures in `example_for`; None where a recent one will do.
     """
 
     route: str
@@ -40,6 +40,7 @@ class Outcome:
     signatures: tuple[Signature, ...] = ()
     example: bytes | None = None
     example_for: frozenset[str] = frozenset()
+    has_more: bool = False
 
 
 def encode_outcome(outcome: Outcome) -> bytes:
@@ -50,6 +51,7 @@ def encode_outcome(outcome: Outcome) -> bytes:
         "reason": outcome.reason,
         "signatures": [asdict(signature) for signature in outcome.signatures],
         "example_for": sorted(outcome.example_for),
+        "has_more": outcome.has_more,
     }
     text = json.dumps(head, separators=(",", ":")).encode()
     return b"".join((_LENGTH.pack(len(text)), text, outcome.example or b""))
@@ -68,6 +70,7 @@ def decode_outcome(payload: bytes) -> Outcome:
             signatures=tuple(Signature(**signature) for signature in head["signatures"]),
             example=payload[end:] or None,
             example_for=frozenset(head["example_for"]),
+            has_more=head["has_more"],
         )
     except (struct.error, KeyError, TypeError) as error:
         raise ValueError(f"not an outcome: {error}") from error

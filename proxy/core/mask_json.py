@@ -133,7 +133,7 @@ def _value_at(text: str, start: int) -> tuple[Any, int]:
     try:
         return _decoder.raw_decode(text, start)
     except ValueError:  # an integer of over 4,300 digits, alone or inside
-        return json.JSONDecoder(parse_int=str).raw_decode(text, start)
+        return json.JSONDecoder(parse_int=float).raw_decode(text, start)
 
 
 def _unescaped(key: str) -> str:

@@ -28,7 +28,7 @@ _VALUES = tuple(
         ("bearer", r"(?i:bearer)(?:\s|%20|\+|\\[nrt]){1,4}+([\w.~+/\-]{8,}+=*+)"),
         (
             "private key-----",
-            r"(-----BEGIN [A-Z0-9 ]*+PRIVATE KEY-----(?:[^\"<\-]++|-(?!----))*+-----END [A-Z0-9 ]*+PRIVATE KEY-----)",
+            r"(-----BEGIN (?:\w++ )?PRIVATE KEY-----(?:[^\"<\-]++|-(?!----))*+-----END (?:\w++ )?PRIVATE KEY-----)",
         ),
         ("://", r"://([^\s/?#:@\"'<>\\]*+:[^\s/?#@\"'<>\\]++)@"),
         ("sk_", r"(sk_(?:live|test)_\w{8,}+)"),
@@ -38,11 +38,16 @@ _VALUES = tuple(
         ("xox", r"(xox[abprs]-[\w\-]{8,}+)"),
     )
 )
-_MARK = re.compile(r"masked:[a-z]+:[0-9a-f]{12}")
+_MARKED = "masked:"
+_MARK = re.compile(_MARKED + r"[a-z]+:[0-9a-f]{12}")
 # Every run of name characters is tried once, from its beginning: a look-behind keeps long runs linear.
 _PARAMETER = re.compile(r"[?&;#6]([\w.\-\[\]%]++)=")  # 6 for \u0026; quick, and finds too much
 _QUERY = re.compile(r"(?P<before>[?&;#]|\\u0026)(?P<name>[\w.\-\[\]%]++)=(?P<value>[^&;#\s\"'<>\\]++)")
-_NAME = re.compile(r"(?<![\w.\-%\[\]])(?P<name>[\w.\-%\[\]]++)[\"']?+[ \t]*+(?P<sign>[:=])[ \t]*+")
+_NAME = re.compile(
+    r"(?<![\w.\-%\[\]\\])(?P<name>[\w.\-%\[\]\\]++)"
+    r"(?:[\"']\s*+(?P<quoted_sign>[:=])\s*+|[ \t]*+(?P<sign>[:=])[ \t]*+)"
+)
+_UNICODE_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 # The value after a name: in quotes, or to the end of what such a value can be. A colon may be followed by several
 # words ("Password: correct horse"), an equals sign by one.
 _QUOTED = re.compile(r"([\"'`])((?:(?!\1)[^\\\r\n]|\\.)*+)\1")
@@ -80,12 +85,14 @@ def mask_queries(text: str, names: SecretNames, mark: Callable[..., str]) -> str
 
 def mask_pairs(text: str, names: SecretNames, mark: Callable[..., str]) -> str:
     """The text with the value masked after each secret name and `=` or `:`, as scripts, settings and logs have it."""
-    if not any(names.has(unquote(name)) for name in {name for name, _ in _NAME.findall(text)}):
+    if not any(names.has(_plain_name(name)) for name in {found[0] for found in _NAME.findall(text)}):
         return text
     parts: list[str] = []
     copied = 0
     for found in _NAME.finditer(text):
-        if found.start() >= copied and names.has(unquote(found["name"])):
+        if found.start() < copied or _MARK.match(text, max(found.start() - len(_MARKED), 0)):
+            continue  # inside a value that is masked, or in a mark, as `masked:token:`
+        if names.has(_plain_name(found["name"])):
             start, end, replacement = _value_after(text, found, mark)
             parts += (text[copied:start], replacement)
             copied = end
@@ -112,6 +119,11 @@ def _with_group(found: re.Match[str], mark: Callable[..., str]) -> str:
     return found[0][:start] + mark(found[1], "token") + found[0][end:]
 
 
+def _plain_name(name: str) -> str:
+    """The name without percent encoding and, as in broken JSON, without escapes."""
+    return unquote(_UNICODE_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), name))
+
+
 def is_mark(value: str) -> bool:
     """Whether the value has been masked already."""
     return _MARK.fullmatch(value) is not None
@@ -130,7 +142,7 @@ def _value_after(text: str, name: re.Match[str], mark: Callable[..., str]) -> tu
     if text.startswith(("{", "["), start):
         end = _bracketed_end(text, start)
         return start, end, f'"{mark(text[start:end], "object")}"'
-    bare = (_WORDS if name["sign"] == ":" else _WORD).match(text, start)
+    bare = (_WORD if "=" in (name["sign"], name["quoted_sign"]) else _WORDS).match(text, start)
     return (start, start, "") if bare is None else (start, bare.end(), _marked(bare[0], mark))
 
 

@@ -13,7 +13,7 @@ from proxy.core.document import Repeating
 from proxy.core.paths import DEEP, EACH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from proxy.core.model import CompareRules
     from proxy.core.paths import Path, Step
@@ -39,7 +39,7 @@ def prepare(document: Any, rules: CompareRules) -> Any:
         _remove(document, path)
     # Longer paths first, so that inner lists are in order before the items around them are.
     for path in sorted(rules.unordered, key=lambda path: -len(path.steps)):
-        _visit_values(document, path, _sort)
+        _sort_places(document, path)
     return document
 
 
@@ -57,11 +57,12 @@ def _remove(document: Any, path: Path) -> None:
                 container.pop()
 
 
-def _visit_values(document: Any, path: Path, visit: Callable[[Any], None]) -> None:
+def _sort_places(document: Any, path: Path) -> None:
     if not path.steps:
-        visit(document)
+        _sort(document)
+        return
     for container, part in list(_places(document, path.steps)):
-        visit(container[part])  # type: ignore[index]  # a name with a dict, an index with a list
+        _sort(container[part])  # type: ignore[index]  # a name with a dict, an index with a list
 
 
 def _sort(value: Any) -> None:

@@ -37,13 +37,15 @@ async def answer(call: Call, exchange: Exchange) -> None:
     """Passes the answer on, from its head to its last byte."""
     watch, send = call.watch, call.send
     await send({"type": "http.response.start", "status": exchange.status, "headers": answer_fields(call, exchange)})
+    if exchange.has_nothing_new:  # the head goes out with the first piece of the body, unless that lets itself wait
+        await send({"type": "http.response.body", "body": b"", "more_body": True})
     try:
         while not exchange.is_complete:
             chunks = exchange.take()
-            if chunks:
-                watch.keep(chunks)
-                await send({"type": "http.response.body", "body": b"".join(chunks), "more_body": True})
-            if not exchange.is_complete and not exchange.chunks:
+            watch.keep(chunks)
+            # Also where nothing has come yet: a head whose body takes its time is not to wait for it.
+            await send({"type": "http.response.body", "body": b"".join(chunks), "more_body": True})
+            if exchange.has_nothing_new:
                 await exchange.wait()
     except UpstreamError as error:
         broken_off(call, error)

@@ -67,7 +67,7 @@ class Asker:
         try:
             exchange = await (self._ask_once(call, side) if begun is None else self._wait(begun))
         except UpstreamError as error:
-            if not _may_repeat(call):
+            if error.is_client_gone or not _may_repeat(call):
                 raise
             if error.is_stale:
                 return await self._ask_again(call, side)
@@ -85,7 +85,7 @@ class Asker:
         try:
             return await self._ask_once(call, side)
         except UpstreamError as error:
-            if not _may_fall_back(call, side):
+            if error.is_client_gone or not _may_fall_back(call, side):
                 raise
             return await self._fall_back(call, error.phase)
 

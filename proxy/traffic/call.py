@@ -6,6 +6,8 @@ import itertools
 import secrets
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from proxy.core.decide import decide, find_key
 from proxy.core.headers import read_request
 from proxy.core.model import LEGACY, NEW
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     Scope = MutableMapping[str, Any]
     Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
     Receive = Callable[[], Awaitable[Any]]
+
+log = structlog.get_logger(__name__)
+
+_VERSIONS = frozenset({"1.1", "1.0"})
 
 
 class Call:
@@ -84,6 +90,9 @@ class Reader:
 
     def read(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> Call:
         """The call, counted as decided. Raises RequestRefused."""
+        version = scope["http_version"]
+        if version not in _VERSIONS:  # 0.9, which has no header fields, and what no HTTP/1 parser should have let pass
+            raise RequestRefused(505 if version >= "2" else 400, f"HTTP/{version} is not served here; use HTTP/1.1")
         call = Call()
         call.scope, call.receive, call.send = scope, receive, send
         call.current = current = self.current
@@ -97,7 +106,7 @@ class Reader:
             scheme=scope["scheme"],
             new_request_id=request_id,
         )
-        if head.host is None and scope["http_version"] == "1.1":
+        if head.host is None and version == "1.1":
             raise RequestRefused(400, "the request has no Host field (RFC 9112 §3.2)")
         call.route = current.table.find(call.method, scope["path"], head.host)
         call.upload = Upload(receive, self._max_kept, has_body=head.has_body)
@@ -122,14 +131,18 @@ class Reader:
     def _watch(self, call: Call, *, is_new_healthy: bool) -> Watch:
         if call.route is None:
             return Watch(None, self._shadows, "no_route", call.tally)
-        reason = self._shadows.refusal(
-            call.current,
-            call.route,
-            call.method,
-            call.head.request_id,
-            LEGACY if call.decision.backend == NEW else NEW,
-            is_new_healthy=is_new_healthy,
-        )
+        try:
+            reason = self._shadows.refusal(
+                call.current,
+                call.route,
+                call.method,
+                call.head.request_id,
+                LEGACY if call.decision.backend == NEW else NEW,
+                is_new_healthy=is_new_healthy,
+            )
+        except Exception:  # law 1
+            log.exception("shadow.faulted")
+            reason = "fault"
         return Watch(call if reason is None else None, self._shadows, reason, call.tally)
 
 

@@ -9,8 +9,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
+import structlog
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+log = structlog.get_logger(__name__)
 
 SWEEP_S = 0.05
 
@@ -53,8 +57,15 @@ class Deadlines:
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
+        self._handle = loop.call_later(SWEEP_S, self._sweep)
         for timed in [timed for timed in self._timed if timed.deadline <= now]:
-            timed.expire(now)
+            self._expire(timed, now)
         for call in list(self._each_sweep):
             call(now)
-        self._handle = loop.call_later(SWEEP_S, self._sweep)
+
+    def _expire(self, timed: Timed, now: float) -> None:
+        try:
+            timed.expire(now)
+        except Exception:  # a fault of one must not cost the others their deadlines
+            self._timed.discard(timed)
+            log.exception("deadline.faulted")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from proxy.errors import RequestRefused, UpstreamError
 from proxy.traffic.answer import answer, answer_failure, answer_fields, answer_problem, answered
 from proxy.traffic.body import ClientLeft
+from proxy.traffic.upstream.exchange import unheard
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -63,8 +64,8 @@ class Handler:
     def _progressed(self, cycle: Cycle, call: Call, exchange: Exchange) -> None:
         if self._asker.is_final(call, exchange) and cycle.can_write:
             self.in_flight -= 1
-            chunks = exchange.chunks
-            exchange.chunks = []
+            exchange.notify = unheard
+            chunks = exchange.take()
             call.watch.keep(chunks)
             cycle.answer(exchange.status, answer_fields(call, exchange), b"".join(chunks))
             answered(call, exchange)

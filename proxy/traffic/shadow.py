@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Literal
+
+import structlog
 
 from proxy.core.bucket import is_sampled
 from proxy.core.headers import SHADOW_LINE
 from proxy.core.model import LEGACY, NEW
 from proxy.errors import UpstreamError, UpstreamTimeout
-from proxy.traffic.upstream.exchange import Exchange
+from proxy.traffic.upstream.exchange import Exchange, unheard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from proxy.traffic.tally import RouteTally, Tally
     from proxy.traffic.tasks import Tasks
     from proxy.traffic.upstream import Upstream
+
+log = structlog.get_logger(__name__)
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 §9.2.1, without TRACE
 
@@ -49,6 +54,7 @@ class OpenPair:
         "key",
         "kind",
         "method",
+        "request_bytes",
         "request_headers",
         "route",
         "served_body",
@@ -98,6 +104,7 @@ class OpenPair:
         self.served_body: list[bytes] = []
         self.served_elapsed_s = 0.0
         self.bytes_kept = 0
+        self.request_bytes = 0
         self.has_answer = False
         self.has_shadow_ended = False
         self.is_closed = False
@@ -134,6 +141,25 @@ class OpenPair:
             self.shadow.abandon()
             self._shadow_ended()
 
+    def harmless(self, do: Callable[..., None], *arguments: object) -> None:
+        """Law 1: whatever `do` raises ends this pair and nothing else."""
+        try:
+            do(*arguments)
+        except Exception:  # whatever it is, the user's answer goes on
+            log.exception("shadow.faulted")
+            self.fault()
+
+    def fault(self) -> None:
+        """The pair is void because of a bug: counted, and nothing of it stays behind."""
+        if not self.is_closed:
+            self._close()
+            self.skip("fault")
+        self.served_body = self.shadow_body = []
+        if not self.has_shadow_ended:
+            if self.shadow is not None:
+                self.shadow.abandon()
+            self._shadow_ended()
+
     def skip(self, reason: str) -> None:
         if self.kind == "candidate":
             self.tally.count(f"skipped.{reason}")
@@ -168,6 +194,8 @@ class OpenPair:
 
     def _shadow_ended(self) -> None:
         self.has_shadow_ended = True
+        if self.shadow is not None:
+            self.shadow.notify = unheard
         self.shadows.ended(self)
 
     def _settle(self) -> None:
@@ -227,9 +255,11 @@ class Shadows:
             return "not_sampled"
         if shadow_side == NEW and not is_new_healthy:
             return "unhealthy"
-        if self._open >= self._max_in_all or self._open_by_route.get(route.name, 0) >= self._max_per_route:
-            return "shed"
-        return None
+        return "shed" if self.is_full(route) else None
+
+    def is_full(self, route: Route) -> bool:
+        """Whether as many shadows are under way as may be, in all or for this route."""
+        return self._open >= self._max_in_all or self._open_by_route.get(route.name, 0) >= self._max_per_route
 
     def open(
         self,
@@ -267,11 +297,24 @@ class Shadows:
 
     def launch(self, pair: OpenPair, body: bytes) -> None:
         """Asks the shadow side now, or after the user's write that is still under way there (rule 4)."""
+        if body and not self._reserve_request(pair, len(body)):
+            return
         lane = self._lanes.get(pair.key) if pair.key is not None else None
         if lane is not None:
             lane.append((pair, body))
         else:
             self._start(pair, body)
+
+    def _reserve_request(self, pair: OpenPair, size: int) -> bool:
+        """Takes `size` bytes of the budget until the shadow has ended; False if they aren't there: shed."""
+        if self.bytes_kept + size > self.max_bytes:
+            pair.has_shadow_ended = True
+            self._leave(pair)
+            pair.lost("shed")
+            return False
+        pair.request_bytes = size
+        self.bytes_kept += size
+        return True
 
     def _start(self, pair: OpenPair, body: bytes) -> None:
         if pair.is_closed and not pair.is_write:  # lost while it waited
@@ -292,17 +335,20 @@ class Shadows:
             is_chunked=pair.head.is_chunked,
         )
         shadow.deadline = now + pair.route.shadow.timeout_s
-        shadow.notify = pair.progress
+        shadow.notify = partial(pair.harmless, pair.progress)
         pair.shadow = shadow
         upstream = pair.current.shadows[pair.shadow_side]
         if not upstream.begin(shadow):
-            self._tasks.spawn(self._open_upstream(upstream, shadow))
+            self._tasks.spawn(self._open_upstream(upstream, pair, shadow))
 
-    async def _open_upstream(self, upstream: Upstream, shadow: Exchange) -> None:
+    async def _open_upstream(self, upstream: Upstream, pair: OpenPair, shadow: Exchange) -> None:
         try:
             await upstream.open(shadow)
         except UpstreamError as error:
             shadow.failed(error, self._now())
+        except Exception:  # law 1
+            log.exception("shadow.faulted")
+            pair.fault()
 
     def ended(self, pair: OpenPair) -> None:
         """The shadow's exchange is over, one way or another: the next in its lane may go."""
@@ -312,11 +358,12 @@ class Shadows:
         waiting = self._lanes.pop(pair.key, None)
         while waiting:
             following, body = waiting.popleft()
-            self._start(following, body)
+            following.harmless(self._start, following, body)
             if following.key in self._lanes:  # it is a write: the rest waits for it
                 self._lanes[following.key].extend(waiting)
                 return
 
     def _leave(self, pair: OpenPair) -> None:
+        self.bytes_kept -= pair.request_bytes
         self._open -= 1
         self._open_by_route[pair.route.name] -= 1

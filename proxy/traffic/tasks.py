@@ -41,6 +41,7 @@ class Tasks:
         task = self._group.create_task(_guarded(work))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+        task.add_done_callback(lambda _: work.close())  # one cancelled before its first step never began it
         return task
 
 

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from proxy.traffic.call import Call
     from proxy.traffic.shadow import OpenPair, Shadows
     from proxy.traffic.tally import RouteTally
@@ -37,7 +35,11 @@ class Watch:
     def request_sent(self, body: bytes | None) -> None:
         """The serving side has the whole request; `body` is its copy, None where it was too large to keep."""
         if self._call is not None:
-            self._harmless(self._launch, body)
+            try:
+                self._launch(body)
+            except Exception:  # law 1: whatever it is, the user's answer goes on
+                self._tally.count("skipped.fault")
+                log.exception("shadow.faulted")
 
     def _launch(self, body: bytes | None) -> None:
         call, self._call = self._call, None
@@ -45,6 +47,9 @@ class Watch:
             return
         if body is None:
             self._tally.count("skipped.request_too_large")
+            return
+        if self._shadows.is_full(call.route):  # it was not yet when the request began
+            self._tally.count("skipped.shed")
             return
         self._pairs = self._shadows.open(
             call.current,
@@ -58,18 +63,18 @@ class Watch:
             call.tally,
         )
         for pair in self._pairs:
-            self._shadows.launch(pair, body)
+            pair.harmless(self._shadows.launch, pair, body)
 
     def keep(self, chunks: list[bytes]) -> None:
         if self._call is not None:  # answered before the request was whole: the shadow can't be asked the same
             self.lost("request_unfinished")
         for pair in self._pairs:
-            self._harmless(pair.keep, chunks)
+            pair.harmless(pair.keep, chunks)
 
     def answered(self, exchange: Exchange) -> None:
         """The user got the whole answer."""
         for pair in self._pairs:
-            self._harmless(pair.answered, exchange)
+            pair.harmless(pair.answered, exchange)
 
     def lost(self, reason: str) -> None:
         """The served answer will never be whole, or was not the decided side's."""
@@ -77,13 +82,5 @@ class Watch:
             self._call = None
             self._tally.count(f"skipped.{reason}")
         for pair in self._pairs:
-            self._harmless(pair.lost, reason)
+            pair.harmless(pair.lost, reason)
         self._pairs = ()
-
-    def _harmless(self, do: Callable[..., None], *arguments: object) -> None:
-        try:
-            do(*arguments)
-        except Exception:  # law 1: whatever it is, the user's answer goes on
-            self._tally.count("skipped.fault")
-            self._pairs = ()
-            log.exception("shadow.faulted")

@@ -18,16 +18,14 @@ Headers = tuple[tuple[str, str], ...]
 
 def make_answer(
     body: Any = b"{}",
-    content_type: str | None = "application/json",
+    content_type: str = "application/json",
     status: int = 200,
     headers: Headers = (),
-    **fields: Any,
 ) -> Answer:
     """An answer as a worker sends it; a body that isn't bytes is written as JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    lines = headers if content_type is None else (("content-type", content_type), *headers)
-    defaults: dict[str, Any] = {"body": content, "length": len(content), "digest": sha256(content).hexdigest()}
-    return Answer(status=status, headers=lines, **(defaults | fields))
+    lines = (("content-type", content_type), *headers)
+    return Answer(status, lines, content, len(content), sha256(content).hexdigest())
 
 
 def make_rules(

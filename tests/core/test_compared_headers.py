@@ -80,8 +80,8 @@ def test_content_type_is_compared_as_type_and_charset(control: str, candidate: s
 )
 def test_cookies_are_compared_by_name_and_attribute(control: list[str], candidate: list[str], expected: Found):
     """A cookie's value differs by nature; that it is there and how it is set is the backend's promise."""
-    lines = [[("set-cookie", value) for value in side] for side in (control, candidate)]
-    assert differences(*lines) == expected
+    before, after = ([("set-cookie", value) for value in side] for side in (control, candidate))
+    assert differences(before, after) == expected
 
 
 @pytest.mark.parametrize("name", ["set-cookie", "set-cookie.session", "set-cookie.session.samesite"])

@@ -25,6 +25,10 @@ HIGH_WATER = 262_144  # unread answer bytes of one exchange; uvicorn's and async
 _SLOW_S = 0.2  # after this, an exchange is worth watching for a client that has left
 
 
+def unheard() -> None:
+    """The `notify` of an exchange that nobody listens to any more, which also parts it from who listened."""
+
+
 class Carrier(Protocol):
     """What carries an exchange: the connection it is on."""
 
@@ -56,6 +60,7 @@ class Exchange:
         "idle_timeout_s",
         "is_chunked",
         "is_complete",
+        "is_paused",
         "is_request_sent",
         "is_reused",
         "lines",
@@ -68,6 +73,7 @@ class Exchange:
         "status",
         "target",
         "waiter",
+        "write_timeout_s",
     )
 
     def __init__(
@@ -103,6 +109,8 @@ class Exchange:
         self.buffered = 0
         self.has_answer_begun = False
         self.is_complete = False
+        self.is_paused = False
+        self.write_timeout_s = 0.0
         self.is_reused = False
         self.error: UpstreamError | None = None
         self.carrier: Carrier | None = None
@@ -125,10 +133,12 @@ class Exchange:
         self.chunks.append(chunk)
         self.buffered += len(chunk)
         if self.buffered > HIGH_WATER and self.carrier is not None:
+            self.is_paused = True
             self.carrier.pause()
 
     def completed(self, now: float) -> None:
         self.is_complete = True
+        self.on_slow = None
         self.finished_at = now
         self.deadlines.discard(self)
 
@@ -141,6 +151,7 @@ class Exchange:
         self.finished_at = now
         self.deadlines.discard(self)
         carrier, self.carrier = self.carrier, None
+        self.on_slow = None
         if carrier is not None:
             carrier.drop()
         self.notify()
@@ -157,16 +168,36 @@ class Exchange:
             self.deadline = now + self.idle_timeout_s - _SLOW_S
             on_slow()
             return
+        if self._waits_for_user:
+            self.deadline = now + (self.idle_timeout_s or 0.0)
+            return
         message = f"no progress in phase {self.phase} within its timeout"
         self.failed(UpstreamTimeout(self.side, self.phase, message), now)
 
+    @property
+    def _waits_for_user(self) -> bool:
+        """Whether the backend can't move because of the user: a body that isn't sent yet, an answer not taken yet."""
+        if self.idle_timeout_s is None:
+            return False
+        return self.is_paused or (not self.is_request_sent and self.phase != "write")
+
+    def _restart_clock(self, seconds: float | None) -> None:
+        if self.idle_timeout_s is not None and self.on_slow is None:
+            self.deadline = asyncio.get_running_loop().time() + (seconds or 0.0)
+
     # --- used by who asked ---
+    @property
+    def has_nothing_new(self) -> bool:
+        return not self.is_complete and not self.chunks
+
     def take(self) -> list[bytes]:
         """The chunks that came in since the last call; the backend may go on sending."""
         chunks = self.chunks
         self.chunks = []
-        if self.buffered > HIGH_WATER and self.carrier is not None and not self.is_complete:
+        if self.is_paused and self.carrier is not None and not self.is_complete:
+            self.is_paused = False
             self.carrier.resume()
+            self._restart_clock(self.idle_timeout_s)
         self.buffered = 0
         return chunks
 
@@ -198,13 +229,18 @@ class Exchange:
     async def send_body(self, piece: bytes) -> None:
         """Sends a piece of the request's body; waits while the backend doesn't read."""
         if self.carrier is not None:
+            self.phase = "write"
+            self._restart_clock(self.write_timeout_s)
             await self.carrier.send_piece(piece)
+            self.phase = "read"
+            self._restart_clock(self.idle_timeout_s)
 
     def end_body(self) -> None:
         """The request's body is whole."""
         if self.carrier is not None:
             self.carrier.end_request()
             self.is_request_sent = True
+            self._restart_clock(self.idle_timeout_s)
 
     def abandon(self) -> None:
         """Nobody wants the answer any more: the connection is closed, so that the backend may stop too."""

@@ -72,8 +72,10 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._fail("protocol", f"its answer is not HTTP/1.1 ({error})")
-            return
+            if not exchange.is_complete:
+                self._fail("protocol", f"its answer is not HTTP/1.1 ({error})")
+                return
+            self._is_reusable = False  # a whole answer with garbage behind it
         if self._exchange is None:
             return
         if self._head_bytes > MAX_HEAD_BYTES and not exchange.status:
@@ -207,6 +209,7 @@ class Connection(asyncio.Protocol):
         body = exchange.body
         if exchange.is_chunked:
             body = (_chunk(body) if body else b"") + (_LAST_CHUNK if exchange.is_request_sent else b"")
+        exchange.write_timeout_s = self._pool.backend.timeouts.write_s
         exchange.carried_by(self, read_timeout_s, self._loop.time(), is_reused=is_reused)
         self._transport.write(b"%b %b HTTP/1.1\r\n%b\r\n%b" % (exchange.method, exchange.target, exchange.lines, body))
 
@@ -294,6 +297,10 @@ class Http1Upstream:
         self._waiters.append(waiter)
         try:
             await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():  # it was this one's turn: the next one's now
+                self._wake_next()
+            raise
         finally:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
@@ -308,6 +315,9 @@ class Http1Upstream:
                 )
         except OSError as error:
             raise UpstreamError(exchange.side, "connect", f"can't connect to {backend.url}: {error}") from error
+        except BaseException:  # its place in the pool is free again
+            self._wake_next()
+            raise
         finally:
             self._connecting -= 1
         self._open.add(connection)

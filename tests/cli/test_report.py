@@ -1,0 +1,77 @@
+"""`changeover report`: its formats, its file, and its verdict."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from click.testing import Result
+
+    from tests.fakes import FakeControl
+
+    Run = Callable[..., Result]
+
+
+@pytest.mark.parametrize(
+    ("format_", "beginning"), [("text", "Changeover report"), ("markdown", "# Changeover report"), ("json", "{")]
+)
+def test_report_comes_in_each_format(run: Run, format_: str, beginning: str):
+    """The document goes to stdout, and the verdict is fine without thresholds."""
+    result = run("report", "--format", format_)
+    assert (0, "", True) == (result.exit_code, result.stderr, result.stdout.startswith(beginning))
+
+
+def test_report_goes_to_a_file(run: Run, tmp_path: Path):
+    """With --out stdout stays empty."""
+    result = run("report", "--format", "json", "--out", str(tmp_path / "report.json"))
+    assert (0, "") == (result.exit_code, result.stdout)
+    assert json.loads((tmp_path / "report.json").read_text())["version"] == "0.1.0"
+
+
+def test_report_says_which_file_it_could_not_write(run: Run, tmp_path: Path):
+    """A folder that isn't there is a usage error."""
+    result = run("report", "--out", str(tmp_path / "no" / "report.txt"))
+    assert (2, True) == (result.exit_code, "No such file or directory" in result.stderr)
+
+
+@pytest.mark.parametrize(
+    ("expressions", "exit_code", "words"),
+    [
+        (["mismatch_rate>0.1%"], 1, "failed: mismatch_rate>0.1%: feeds has 0.222222 %\n"),
+        (["mismatch_rate>1%"], 0, ""),
+        (["coverage<95%"], 1, "failed: coverage<95%: feeds has 90 %\n"),
+        (["new_signatures>0"], 1, "failed: new_signatures>0: there are 1\n"),
+        (["mismatches>5", "new_signatures>1"], 0, ""),
+    ],
+)
+def test_report_fails_with_1_on_a_crossed_threshold(run: Run, expressions: list[str], exit_code: int, words: str):
+    """The document is printed all the same; what failed is said on stderr."""
+    options = [option for expression in expressions for option in ("--fail-on", expression)]
+    result = run("report", *options)
+    assert (exit_code, words) == (result.exit_code, result.stderr)
+    assert result.stdout.startswith("Changeover report")
+
+
+def test_report_refuses_a_threshold_it_does_not_know(run: Run):
+    """A typo in a pipeline must not read as "passed"."""
+    result = run("report", "--fail-on", "missmatch_rate>0.1%")
+    assert (2, "", True) == (result.exit_code, result.stdout, "known: mismatch_rate" in result.stderr)
+
+
+def test_report_of_one_route_leaves_out_the_others(run: Run, control: FakeControl):
+    """--route narrows routes and signatures alike."""
+    from tests.fakes import route_row, signature_row
+
+    control.route_rows.append(route_row("other"))
+    control.signature_rows.append(signature_row("ffffffffffff", route="other"))
+    document = json.loads(run("report", "--route", "other", "--format", "json").stdout)
+    assert [["other"], ["ffffffffffff"]] == [
+        [route["name"] for route in document["routes"]],
+        [signature["id"] for signature in document["signatures"]],
+    ]
