@@ -21,7 +21,7 @@ import structlog
 
 from proxy import config, logs
 from proxy.errors import ChangeoverError, SchemaMismatch, StartError, StoreError
-from proxy.process import die_with_parent
+from proxy.process import die_with_parent, finish_after_signals
 from proxy.settings import Settings
 
 if TYPE_CHECKING:
@@ -118,6 +118,7 @@ async def serve_worker(settings: Settings, rollout: Rollout, listener: socket.so
     """A worker under uvicorn, until it is told to stop by a signal."""
     from proxy.traffic.worker import working  # noqa: PLC0415  # see the module
 
+    finish_after_signals()
     async with working(settings, rollout, settings.mask_key_path.read_bytes(), name) as worker:
         await worker_server(worker, settings).serve(sockets=[listener])
 
@@ -180,6 +181,7 @@ async def serve_control(settings: Settings, listener: socket.socket) -> None:
     from proxy.control.control import Control  # noqa: PLC0415
     from proxy.store import Store  # noqa: PLC0415
 
+    finish_after_signals()
     store = Store(settings.effective_store_url)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(store.close)

@@ -39,6 +39,11 @@ class Verdict(StrEnum):
 # match, mismatch, noise   pairs that were compared
 # pairs                    requests for which both answers arrived, compared or not
 # skipped.<reason>         requests that were not compared, each with its reason
+# retried.<side>           requests sent again after a kept-alive connection turned out to be closed
+# client_left              requests whose user left before the end of the answer
+# self_pairs, self_matches, self_mismatches, self_gave_up
+#                          noise runs: legacy asked twice; outside coverage and match rate
+# users.dropped            users that were not counted because too many came at once
 # latency.<side>.<bucket>  answers by time to the last byte, in the buckets of `latency_bucket`
 COMPARED = (Verdict.MATCH, Verdict.MISMATCH, Verdict.NOISE)
 

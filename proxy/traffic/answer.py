@@ -62,10 +62,7 @@ async def answer(call: Call, exchange: Exchange) -> None:
 
 def answered(call: Call, exchange: Exchange) -> None:
     """Counts a whole answer."""
-    side, tally = exchange.side, call.tally
-    tally.count(f"served.{side}")
-    tally.count(f"status.{side}.{exchange.status // 100}xx")
-    tally.answered(side, exchange.finished_at - exchange.started_at)
+    call.tally.served(exchange.side, exchange.status, exchange.finished_at - exchange.started_at)
     call.watch.answered(exchange)
 
 

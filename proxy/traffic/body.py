@@ -21,14 +21,13 @@ class ClientLeft(Exception):  # an event between handler and body, not an error 
 class Upload:
     """The body of one request. `copy` gives the whole of it once `is_whole`, or None where it was over `max_kept`."""
 
-    __slots__ = ("_is_kept", "_kept", "_max_kept", "_receive", "_size", "is_whole")
+    _is_kept = True
+    _size = 0
 
     def __init__(self, receive: Callable[[], Awaitable[Any]], max_kept: int, *, has_body: bool) -> None:
         self._receive = receive
         self._max_kept = max_kept
         self._kept: list[bytes] = []
-        self._size = 0
-        self._is_kept = True
         self.is_whole = not has_body
 
     @property

@@ -59,7 +59,7 @@ class Evidence:
             raise RuntimeError("a pair is finished only after its shadow")
         is_noise = pair.kind == "noise"
         pair.tally.count("self_pairs" if is_noise else "pairs")
-        if is_same(
+        if shadow.is_as_expected or is_same(
             pair.served_status,
             pair.served_headers,
             pair.served_body,

@@ -144,7 +144,7 @@ class Link(asyncio.Protocol):
         try:
             for kind, payload in self._decoder.feed(data):
                 self._received(kind, decode_json(payload))
-        except (FrameError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError) as error:  # FrameError is a ValueError
             log.error("link.broken", cause=repr(error))  # noqa: TRY400  # the cause says all; the bytes are not ours
             if self._transport is not None:
                 self._transport.abort()

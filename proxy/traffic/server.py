@@ -55,7 +55,23 @@ class Cycle(RequestResponseCycle):
     _has_body = True
     _is_chunked = False
     _remaining: int | None = None
-    protocol: ServerProtocol
+
+    def __init__(self, protocol: ServerProtocol, scope: HTTPScope, *, keep_alive: bool) -> None:
+        """Sets what uvicorn's own sets, without the detour: one is made for each request."""
+        self.protocol = protocol
+        self.scope = scope
+        self.transport = protocol.transport
+        self.flow = protocol.flow
+        self.logger = protocol.logger
+        self.message_event = asyncio.Event()
+        self.on_response = protocol.on_response_complete
+        self.keep_alive = keep_alive
+        self.waiting_for_100_continue = protocol.expect_100_continue
+        self.disconnected = False
+        self.body = bytearray()
+        self.more_body = True
+        self.response_started = False
+        self.response_complete = False
 
     def start_task(self, app: Any) -> None:
         """Runs `app` as this request's task, which the server waits for when it stops."""
@@ -183,20 +199,8 @@ class ServerProtocol(HttpToolsProtocol):
             "headers": self.headers,
         }
         before = cast("Cycle | None", self.cycle)
-        self.cycle = cycle = Cycle(
-            scope=cast("HTTPScope", scope),
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=False,
-            default_headers=[],
-            message_event=asyncio.Event(),
-            expect_100_continue=self.expect_100_continue,
-            keep_alive=version == "1.1" and parser.should_keep_alive(),
-            on_response=self.on_response_complete,
-        )
-        cycle.protocol = self
+        keep_alive = version == "1.1" and parser.should_keep_alive()
+        self.cycle = cycle = Cycle(self, cast("HTTPScope", scope), keep_alive=keep_alive)
         self.headers = []  # whatever comes now is a trailer
         if before is None or before.response_complete:
             self._begin(cycle)

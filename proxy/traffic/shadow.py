@@ -42,33 +42,18 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 §9.2.1, withou
 class OpenPair:
     """One request whose two answers are being collected. `finished` is called once both are there."""
 
-    __slots__ = (
-        "at",
-        "bytes_kept",
-        "current",
-        "has_answer",
-        "has_shadow_ended",
-        "head",
-        "is_chunked",
-        "is_closed",
-        "key",
-        "kind",
-        "method",
-        "request_bytes",
-        "request_headers",
-        "route",
-        "served_body",
-        "served_elapsed_s",
-        "served_headers",
-        "served_side",
-        "served_status",
-        "shadow",
-        "shadow_body",
-        "shadow_side",
-        "shadows",
-        "tally",
-        "target",
-    )
+    # As in Exchange: what a pair begins with is the class's.
+    bytes_kept = 0
+    has_answer = False
+    has_shadow_ended = False
+    is_closed = False
+    request_bytes = 0
+    served_body: list[bytes]
+    served_elapsed_s = 0.0
+    served_headers: RawHeaders
+    served_status = 0
+    shadow: Exchange | None = None
+    shadow_body: list[bytes]
 
     def __init__(
         self,
@@ -97,17 +82,8 @@ class OpenPair:
         self.key = key
         self.tally = tally
         self.at = time.time()
-        self.shadow: Exchange | None = None
-        self.shadow_body: list[bytes] = []
-        self.served_status = 0
-        self.served_headers: RawHeaders = []
-        self.served_body: list[bytes] = []
-        self.served_elapsed_s = 0.0
-        self.bytes_kept = 0
-        self.request_bytes = 0
-        self.has_answer = False
-        self.has_shadow_ended = False
-        self.is_closed = False
+        self.served_body = []
+        self.shadow_body = []
 
     @property
     def is_write(self) -> bool:
@@ -119,7 +95,7 @@ class OpenPair:
         if self.is_closed:
             return
         self.served_body += chunks
-        if not self._reserve(sum(map(len, chunks))):
+        if not self._reserve(_size(chunks)):
             self.served_body = []
 
     def answered(self, exchange: Exchange) -> None:
@@ -128,6 +104,8 @@ class OpenPair:
         self.served_headers = exchange.headers
         self.served_elapsed_s = exchange.finished_at - exchange.started_at
         self.has_answer = True
+        if self.shadow is not None:
+            self.shadow.expected = exchange.raw
         self._settle()
 
     def lost(self, reason: str) -> None:
@@ -177,7 +155,7 @@ class OpenPair:
         chunks = shadow.take()
         if not self.is_closed:
             self.shadow_body += chunks
-            self._reserve(sum(map(len, chunks)))
+            self._reserve(_size(chunks))
         if shadow.is_complete and not self.has_shadow_ended:
             self._shadow_ended()
             self.tally.answered(self.shadow_side, shadow.finished_at - shadow.started_at)
@@ -206,6 +184,10 @@ class OpenPair:
     def _close(self) -> None:
         self.is_closed = True
         self.shadows.bytes_kept -= self.bytes_kept
+
+
+def _size(chunks: list[bytes]) -> int:
+    return len(chunks[0]) if len(chunks) == 1 else sum(map(len, chunks))
 
 
 def shadow_reason(error: UpstreamError) -> str:

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 MAX_USERS = 10_000  # hashes of users kept for each route and side between two deltas; 80 kB each way
 UNROUTED = "(no route)"  # requests that no route matches; "(" can't begin a route's name
+# Made once: two names for each answer would otherwise be put together for each answer.
+_SERVED = {
+    (side, hundreds): (f"served.{side}", f"status.{side}.{hundreds}xx")
+    for side in (LEGACY, NEW)
+    for hundreds in range(1, 10)
+}
 
 
 class Delta(TypedDict):
@@ -38,6 +44,13 @@ class RouteTally:
     def count(self, name: str, number: int = 1) -> None:
         counts = self.counts
         counts[name] = counts.get(name, 0) + number
+
+    def served(self, side: Side, status: int, elapsed_s: float) -> None:
+        """One whole answer that a user got."""
+        counts = self.counts
+        for name in _SERVED[side, status // 100]:
+            counts[name] = counts.get(name, 0) + 1
+        self.answered(side, elapsed_s)
 
     def answered(self, side: Side, elapsed_s: float) -> None:
         """One whole answer of a side, after `elapsed_s` seconds."""

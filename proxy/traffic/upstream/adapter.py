@@ -10,6 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import httpx
+import structlog
 
 from proxy.errors import UpstreamError, UpstreamTimeout
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from proxy.errors import Phase
     from proxy.traffic.tasks import Tasks
     from proxy.traffic.upstream.exchange import Exchange
+
+log = structlog.get_logger(__name__)
 
 _PHASES: tuple[tuple[type[Exception], Phase], ...] = (
     (httpx.ConnectError, "connect"),
@@ -59,6 +62,12 @@ class AdapterUpstream:
         except (httpx.TransportError, OSError) as error:
             message = f"{type(error).__name__}: {error}"
             exchange.failed(UpstreamError(exchange.side, _phase(error), message), self._loop.time())
+        except Exception as error:  # a fault of the transport, or of the application behind it
+            log.exception("transport.faulted", backend=exchange.side)
+            message = f"its transport raised {type(error).__name__}"
+            exchange.failed(UpstreamError(exchange.side, "protocol", message), self._loop.time())
+        finally:
+            carried.end()
 
     async def _exchange(self, exchange: Exchange, carried: _Carried) -> None:
         answer = await self._transport.handle_async_request(self._request(exchange, carried))
@@ -118,6 +127,8 @@ class _Carried(httpx.AsyncByteStream):
         self._first = exchange.body
         self._is_whole = exchange.is_request_sent
         self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._was_taken = asyncio.Event()
+        self._has_ended = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         if self._first:
@@ -127,7 +138,12 @@ class _Carried(httpx.AsyncByteStream):
             if piece is None:
                 return
             yield piece
-            self._pieces.task_done()
+            self._was_taken.set()
+
+    def end(self) -> None:
+        """The transport reads no more: what is still to be sent need not wait for it."""
+        self._has_ended = True
+        self._was_taken.set()
 
     # --- Carrier ---
     def pause(self) -> None:
@@ -141,8 +157,10 @@ class _Carried(httpx.AsyncByteStream):
             self.task.cancel()
 
     async def send_piece(self, piece: bytes) -> None:
-        self._pieces.put_nowait(piece)
-        await self._pieces.join()
+        if not self._has_ended:
+            self._was_taken.clear()
+            self._pieces.put_nowait(piece)
+            await self._was_taken.wait()
 
     def end_request(self) -> None:
         self._pieces.put_nowait(None)

@@ -4,6 +4,8 @@
 2. After each feed it calls `notify` once; who waits reads `status`, `chunks`, `is_complete`, `error`.
 3. What is not taken is bounded: above HIGH_WATER bytes the client is asked to pause, until `take` empties it.
 4. State changes only in synchronous code; nothing here awaits but `wait`.
+5. `raw` is the whole answer as it stood on the wire, where it came in one piece on a connection fit for reuse. Given
+   to another exchange as `expected`, the same bytes need not be taken apart there: `is_as_expected`, and no head.
 """
 
 from __future__ import annotations
@@ -46,35 +48,25 @@ class Carrier(Protocol):
 class Exchange:
     """See the module. `lines` are the header lines to send, without the empty line; times are the loop's seconds."""
 
-    __slots__ = (
-        "body",
-        "buffered",
-        "carrier",
-        "chunks",
-        "deadline",
-        "deadlines",
-        "error",
-        "finished_at",
-        "has_answer_begun",
-        "headers",
-        "idle_timeout_s",
-        "is_chunked",
-        "is_complete",
-        "is_paused",
-        "is_request_sent",
-        "is_reused",
-        "lines",
-        "method",
-        "notify",
-        "on_slow",
-        "phase",
-        "side",
-        "started_at",
-        "status",
-        "target",
-        "waiter",
-        "write_timeout_s",
-    )
+    # What most exchanges never change is the class's: half of the time it takes to make one.
+    body: bytes
+    buffered = 0
+    carrier: Carrier | None = None
+    error: UpstreamError | None = None
+    expected = b""
+    has_answer_begun = False
+    idle_timeout_s: float | None = None
+    is_as_expected = False
+    is_complete = False
+    is_paused = False
+    is_reused = False
+    on_slow: Callable[[], None] | None = None
+    phase: Phase = "connect"
+    raw = b""
+    status = 0
+    waiter: asyncio.Future[None] | None = None
+    write_timeout_s = 0.0
+    notify: Callable[[], None]
 
     def __init__(
         self,
@@ -101,22 +93,9 @@ class Exchange:
         self.started_at = now
         self.finished_at = now
         self.deadline = now + 3600.0
-        self.idle_timeout_s: float | None = None
-        self.phase: Phase = "connect"
-        self.status = 0
         self.headers: RawHeaders = []
         self.chunks: list[bytes] = []
-        self.buffered = 0
-        self.has_answer_begun = False
-        self.is_complete = False
-        self.is_paused = False
-        self.write_timeout_s = 0.0
-        self.is_reused = False
-        self.error: UpstreamError | None = None
-        self.carrier: Carrier | None = None
-        self.waiter: asyncio.Future[None] | None = None
-        self.notify: Callable[[], None] = self.wake
-        self.on_slow: Callable[[], None] | None = None
+        self.notify = self.wake
 
     # --- fed by the client ---
     def carried_by(self, carrier: Carrier, read_timeout_s: float, now: float, *, is_reused: bool) -> None:
@@ -141,6 +120,11 @@ class Exchange:
         self.on_slow = None
         self.finished_at = now
         self.deadlines.discard(self)
+
+    def completed_as_expected(self, now: float) -> None:
+        """The bytes in `expected` have come, to the last one: there is nothing in them that isn't known."""
+        self.is_as_expected = True
+        self.completed(now)
 
     def failed(self, error: UpstreamError, now: float) -> None:
         """Ends the exchange. Later feeds are ignored by its clients, because it has no carrier any more."""

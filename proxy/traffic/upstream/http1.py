@@ -66,6 +66,12 @@ class Connection(asyncio.Protocol):
             self.drop()
             return
         now = self._loop.time()
+        is_first = not exchange.has_answer_begun
+        if is_first and data == exchange.expected:  # equal bytes are an equal answer: nothing to parse
+            self._is_reusable = True
+            exchange.completed_as_expected(now)
+            self._finish(exchange)
+            return
         exchange.has_answer_begun = True
         if not exchange.status:
             self._head_bytes += len(data)
@@ -81,6 +87,8 @@ class Connection(asyncio.Protocol):
         if self._head_bytes > MAX_HEAD_BYTES and not exchange.status:
             self._fail("protocol", f"its answer's head is over {MAX_HEAD_BYTES} bytes")
         elif exchange.is_complete:
+            if is_first and self._is_reusable:
+                exchange.raw = data
             self._finish(exchange)
         else:
             exchange.touched(now)
@@ -308,6 +316,7 @@ class Http1Upstream:
     async def _connect(self, exchange: Exchange) -> Connection:
         backend = self.backend
         self._connecting += 1
+        connection: Connection | None = None
         try:
             async with self._mapped_timeouts(exchange, "connect", backend.timeouts.connect_s):
                 _, connection = await self._loop.create_connection(
@@ -315,11 +324,10 @@ class Http1Upstream:
                 )
         except OSError as error:
             raise UpstreamError(exchange.side, "connect", f"can't connect to {backend.url}: {error}") from error
-        except BaseException:  # its place in the pool is free again
-            self._wake_next()
-            raise
         finally:
             self._connecting -= 1
+            if connection is None:  # its place in the pool is free again
+                self._wake_next()
         self._open.add(connection)
         return connection
 

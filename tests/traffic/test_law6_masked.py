@@ -1,0 +1,161 @@
+"""Law 6 at the link: no byte that leaves the worker for control carries a secret."""
+
+from __future__ import annotations
+
+import json
+import string
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from proxy.core.model import Redaction
+from proxy.core.paths import parse as parse_path
+from tests.traffic.stage import SHADOWED, WITH_WRITES, staged
+from tests.traffic.wire import ok, request, run
+
+# Long and odd enough not to be in the traffic by chance.
+SECRETS = st.text(string.ascii_letters + string.digits + "-_.~!", min_size=12, max_size=40).map(
+    lambda text: f"Zq{text}"
+)
+
+
+def answer(fields: list[str], body: bytes) -> Any:
+    """Each side answers alike but for its name, so that every request becomes a pair that goes up."""
+
+    def made(side: str) -> bytes:
+        wide = body.replace("SIDE".encode("utf-16-le"), side.encode("utf-16-le"))
+        return ok(wide.replace(b"SIDE", side.encode()), *fields)
+
+    return made
+
+
+async def bytes_on_link(fields: list[str], body: bytes, data: bytes, **rollout: Any) -> bytes:
+    """All that went over the socket for one request whose answers differ."""
+    made = answer(fields, body)
+    async with staged(made("legacy"), made("new"), is_linked=True, **({"shadow": WITH_WRITES} | rollout)) as stage:
+        await stage.send(data)
+        await stage.control.wait_pairs()
+        await stage.check_nothing_lost()
+        stage.worker.link.send_tally()
+        await stage.control.wait(lambda: stage.control.tallies)
+        return bytes(stage.control.received)
+
+
+def spellings(secret: str) -> set[bytes]:
+    """As it is, as JSON writes it, percent-encoded."""
+    return {secret.encode(), json.dumps(secret)[1:-1].encode(), quote(secret, safe="").encode()}
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(secret=SECRETS)
+def test_masked_request_headers_never_leave_the_worker(secret: str) -> None:
+    """Authorization, cookies, API keys and tokens in the request's fields and target."""
+    data = request(
+        "POST",
+        f"/path?password={quote(secret)}&q=1&access_token={quote(secret)}",
+        f"Authorization: Bearer {secret}",
+        f"Proxy-Authorization: Basic {secret}",
+        f"Cookie: session={secret}; theme=dark; other={secret}",
+        f"X-Api-Key: {secret}",
+        f"X-Auth-Token: {secret}",
+        f"Referer: https://shop.example/?token={quote(secret)}",
+        body=json.dumps({"password": secret}).encode(),
+    )
+    found: list[bytes] = []
+
+    async def scenario() -> None:
+        found.append(await bytes_on_link(["content-type: application/json"], b'{"side": "SIDE"}', data))
+
+    run(scenario())
+    assert [] == [spelling for spelling in spellings(secret) if spelling in found[0]]
+    assert b"SIDE" not in found[0]
+    assert b"legacy" in found[0]
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(secret=SECRETS)
+def test_masked_json_answers_never_leave_the_worker_in_clear(secret: str) -> None:
+    """Secret members of JSON bodies at any depth, Set-Cookie, and the fields that the config names."""
+    body = {
+        "side": "SIDE",
+        "user": {"password": secret, "name": "anna"},
+        "items": [{"accessToken": secret}, {"card_number": secret}, {"nested": [{"client_secret": secret}]}],
+        "own": {"shoe": secret},
+    }
+    fields = [
+        "content-type: application/json",
+        f"set-cookie: session={secret}; Path=/; HttpOnly",
+        f"x-mine: {secret}",
+        f"location: /next?code=1&token={quote(secret)}",
+    ]
+    found: list[bytes] = []
+
+    async def scenario() -> None:
+        found.append(
+            await bytes_on_link(
+                fields,
+                json.dumps(body).encode(),
+                request(),
+                shadow=SHADOWED,
+                redaction=Redaction(frozenset({"x-mine"}), (parse_path("$..shoe"),)),
+            )
+        )
+
+    run(scenario())
+    assert [] == [spelling for spelling in spellings(secret) if spelling in found[0]]
+    assert b"anna" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/x-www-form-urlencoded", b"side=SIDE&password=Zq-planted-secret&user=anna"),
+        ("text/html; charset=utf-8", b'<p>SIDE</p><input name="password" value="Zq-planted-secret">'),
+        ("text/plain", b"SIDE password=Zq-planted-secret"),
+        ("application/octet-stream", b"SIDE\x00\x01Zq-planted-secret"),
+        ("image/png", b"\x89PNG SIDE Zq-planted-secret"),
+        ("application/json", b'{"side": "SIDE", "password": "Zq-planted-secret"'),
+        ("application/json; charset=utf-16", '{"side": "SIDE", "password": "Zq-planted-secret"}'.encode("utf-16-le")),
+    ],
+)
+def test_masked_bodies_of_other_kinds_never_leave_the_worker_in_clear(content_type: str, body: bytes) -> None:
+    """Forms, markup, plain text, bytes that nobody can read, and broken JSON."""
+    found: list[bytes] = []
+
+    async def scenario() -> None:
+        found.append(await bytes_on_link([f"content-type: {content_type}"], body, request(), shadow=SHADOWED))
+
+    run(scenario())
+    assert b"Zq-planted-secret" not in found[0]
+    assert "Zq-planted-secret".encode("utf-16-le") not in found[0]
+
+
+def test_masked_large_bodies_go_the_same_way() -> None:
+    """Bodies that are masked in a thread are masked all the same."""
+    filler = [{"id": number, "password": "Zq-planted-secret"} for number in range(3000)]
+    found: list[bytes] = []
+
+    async def scenario() -> None:
+        body = json.dumps({"side": "SIDE", "items": filler}).encode()
+        found.append(await bytes_on_link(["content-type: application/json"], body, request(), shadow=SHADOWED))
+
+    run(scenario())
+    assert b"Zq-planted-secret" not in found[0]
+
+
+def test_masked_user_keys_are_in_no_tally() -> None:
+    """Users are counted by hashes: a tally names none of them."""
+
+    async def scenario() -> None:
+        async with staged(shadow=SHADOWED, is_linked=True) as stage:
+            await stage.ask(user="Zq-anna@shop.example")
+            stage.worker.link.send_tally()
+            await stage.control.wait(lambda: any(tally["users"] for tally in stage.control.tallies))
+            users = next(tally["users"] for tally in stage.control.tallies if tally["users"])
+            assert 1 == len(users["feeds"]["legacy"])
+            assert b"Zq-anna" not in bytes(stage.control.received)
+
+    run(scenario())

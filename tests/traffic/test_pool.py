@@ -1,0 +1,154 @@
+"""The pool of connections to a backend: bounded, shared, and never a trap for a request."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from proxy.core.model import Timeouts
+from proxy.traffic.upstream.http1 import FRESH_S, IDLE_S
+from tests.traffic.stage import NO_SHADOW, QUICK, Stage, make_stage_rollout, staged
+from tests.traffic.wire import backend, free_port, hang, ok, request, run, then_close, until
+
+
+def pool(stage: Stage, side: Any = "legacy") -> Any:
+    return stage.worker.reader.current.served[side]
+
+
+def test_pool_keeps_to_its_limit_and_serves_who_waits() -> None:
+    """Twenty users, two connections: all are served, the backend never sees a third connection."""
+
+    async def scenario() -> None:
+        async with staged(shadow=NO_SHADOW, connections=2) as stage:
+            replies = await asyncio.gather(*(stage.ask(user=f"u{number}") for number in range(20)))
+            assert {200} == {reply.status for reply in replies}
+            assert 2 == stage.legacy.connections
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("behave", [then_close(ok()), ok(b"", "connection: close")], ids=["closing", "saying so"])
+def test_pool_opens_the_next_connection_when_one_ends(behave: Any) -> None:
+    """Who waits for a connection gets a new one when the old one can't be used again."""
+
+    async def scenario() -> None:
+        async with staged(behave, shadow=NO_SHADOW, connections=1) as stage:
+            replies = await asyncio.gather(*(stage.ask("PUT") for _ in range(5)))
+            assert [200] * 5 == [reply.status for reply in replies]
+            assert 5 == stage.legacy.connections
+
+    run(scenario())
+
+
+def test_pool_gives_a_place_back_when_connecting_fails() -> None:
+    """Who waits behind a failing connect is not left waiting: 502 for all, and no timeout of the pool."""
+
+    async def scenario() -> None:
+        timeouts = Timeouts(pool_s=5.0)
+        async with staged(legacy_port=free_port(), shadow=NO_SHADOW, connections=1, timeouts=timeouts) as stage:
+            replies = await asyncio.gather(*(stage.ask() for _ in range(5)))
+            assert [502] * 5 == [reply.status for reply in replies]
+
+    run(scenario())
+
+
+def test_pool_passes_a_turn_on_when_its_owner_has_gone() -> None:
+    """A place that comes free just as its waiter gives up goes to the next one in line."""
+
+    async def scenario() -> None:
+        async with staged(hang, shadow=NO_SHADOW, connections=1, timeouts=QUICK) as stage:
+            first = asyncio.create_task(stage.ask())
+            await stage.legacy.wait_asked()
+            others = [asyncio.create_task(stage.ask()) for _ in range(3)]
+            await until(lambda: len(pool(stage)._waiters) == 3)
+            stage.legacy.behave = ok()
+            statuses = {(await task).status for task in (first, *others)}
+            assert statuses <= {200, 504}
+            assert 200 == (await stage.ask()).status
+            assert not pool(stage)._waiters
+
+    run(scenario())
+
+
+def test_pool_drops_connections_that_were_idle_too_long() -> None:
+    """After IDLE_S the worker closes them, before a backend does."""
+
+    async def scenario() -> None:
+        async with staged(shadow=NO_SHADOW) as stage:
+            await stage.ask()
+            reader = stage.legacy.asked[0].reader
+            now = asyncio.get_running_loop().time()
+            pool(stage)._drop_idle(now + IDLE_S - 0.5)
+            assert 1 == len(pool(stage)._idle)
+            pool(stage)._drop_idle(now + IDLE_S + 0.5)
+            await until(reader.at_eof)
+            await stage.ask()
+            assert 2 == stage.legacy.connections
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("method", "connections"), [("GET", 1), ("PUT", 1), ("POST", 2), ("PATCH", 2)])
+def test_pool_sends_what_may_not_be_repeated_on_fresh_connections_only(method: str, connections: int) -> None:
+    """A connection that was idle for a while may be closed already: a POST is not tried on it."""
+
+    async def scenario() -> None:
+        async with staged(shadow=NO_SHADOW) as stage:
+            await stage.ask()
+            pool(stage)._idle[0].idle_since -= FRESH_S + 1
+            await stage.ask(method)
+            assert connections == stage.legacy.connections
+
+    run(scenario())
+
+
+def test_pool_makes_room_for_what_needs_a_fresh_connection() -> None:
+    """At the limit an old idle connection is closed for a new one."""
+
+    async def scenario() -> None:
+        async with staged(shadow=NO_SHADOW, connections=1) as stage:
+            await stage.ask()
+            pool(stage)._idle[0].idle_since -= FRESH_S + 1
+            assert 200 == (await stage.ask("POST")).status
+            assert 2 == stage.legacy.connections
+            await until(stage.legacy.asked[0].reader.at_eof)
+
+    run(scenario())
+
+
+def test_pool_forgets_connections_that_the_backend_closed() -> None:
+    """A kept-alive connection that ended is not tried: no request fails, none is repeated."""
+
+    async def scenario() -> None:
+        async with staged(shadow=NO_SHADOW) as stage:
+            await stage.ask()
+            stage.legacy.asked[0].writer.close()
+            await until(lambda: not pool(stage)._open)
+            assert 200 == (await stage.ask("POST")).status
+            counts = await stage.settle()
+            assert 0 == counts["retried.legacy"]
+
+    run(scenario())
+
+
+def test_pool_of_a_replaced_backend_serves_its_requests_to_the_end() -> None:
+    """A rollout that names another backend takes effect for new requests; those under way are finished."""
+    may_answer = asyncio.Event()
+
+    async def behave(asked: Any) -> None:
+        await may_answer.wait()
+        await asked.write(ok(b"old"))
+
+    async def scenario() -> None:
+        async with staged(behave, shadow=NO_SHADOW) as stage, backend(ok(b"replacement")) as replacement:
+            async with stage.client() as user:
+                await user.send(request())
+                await stage.legacy.wait_asked()
+                stage.worker.apply(make_stage_rollout(replacement.port, stage.new.port))
+                assert b"replacement" == (await stage.ask()).body
+                may_answer.set()
+                assert b"old" == (await user.answer()).body
+
+    run(scenario())
