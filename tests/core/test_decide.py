@@ -16,6 +16,10 @@ from tests.factories import make_rollout, make_route
 ROUTE = make_route(millipercent=100_000)
 
 
+STAFF: dict[str, Any] = {"x-staff": "1"}
+STRANGER: dict[str, Any] = {"x-staff": "2"}
+
+
 def asked(
     rollout: Any = None, route: Any = "first", key: str | None = "u", well: bool = True, **headers: str
 ) -> Decision:
@@ -43,14 +47,14 @@ PIN_NEW = Pin("staff", "new", headers=(("x-staff", "1"),))
         (asked(well=False), "legacy", "unhealthy"),
         (asked(make_rollout(ROUTE, holds=[hold(0)])), "legacy", "hold"),
         (asked(make_rollout(ROUTE, kill_switch=True)), "legacy", "kill_switch"),
-        (asked(make_rollout(ROUTE, kill_switch=True, pins=(PIN_NEW,)), **{"x-staff": "1"}), "legacy", "kill_switch"),
+        (asked(make_rollout(ROUTE, kill_switch=True, pins=(PIN_NEW,)), **STAFF), "legacy", "kill_switch"),
         (asked(make_rollout(ROUTE, pins=(PIN_OLD,))), "legacy", "pin:vips"),
-        (asked(make_rollout(make_route(), pins=(PIN_NEW,)), **{"x-staff": "1"}), "new", "pin:staff"),
-        (asked(make_rollout(make_route(), pins=(PIN_NEW,)), **{"x-staff": "2"}), "legacy", "bucket"),
-        (asked(make_rollout(ROUTE, pins=(PIN_NEW, PIN_OLD)), **{"x-staff": "1"}), "legacy", "pin:vips"),
-        (asked(make_rollout(ROUTE, pins=(PIN_NEW,), holds=[hold(0)]), **{"x-staff": "1"}), "new", "pin:staff"),
-        (asked(make_rollout(ROUTE, pins=(PIN_NEW,)), well=False, **{"x-staff": "1"}), "legacy", "unhealthy"),
-        (asked(make_rollout(ROUTE, pins=(PIN_NEW,)), key=None, **{"x-staff": "1"}), "new", "pin:staff"),
+        (asked(make_rollout(make_route(), pins=(PIN_NEW,)), **STAFF), "new", "pin:staff"),
+        (asked(make_rollout(make_route(), pins=(PIN_NEW,)), **STRANGER), "legacy", "bucket"),
+        (asked(make_rollout(ROUTE, pins=(PIN_NEW, PIN_OLD)), **STAFF), "legacy", "pin:vips"),
+        (asked(make_rollout(ROUTE, pins=(PIN_NEW,), holds=[hold(0)]), **STAFF), "new", "pin:staff"),
+        (asked(make_rollout(ROUTE, pins=(PIN_NEW,)), well=False, **STAFF), "legacy", "unhealthy"),
+        (asked(make_rollout(ROUTE, pins=(PIN_NEW,)), key=None, **STAFF), "new", "pin:staff"),
     ],
 )
 def test_decision_follows_the_order_of_evaluation(decision: Decision, backend: str, reason: str):

@@ -14,7 +14,8 @@ NONE: frozenset[bytes] = frozenset()
 
 
 def same(one: Any, other: Any, ignored: frozenset[bytes] = NONE) -> bool:
-    return is_same(*one, *other, ignored)
+    status, headers, body = one
+    return is_same(status, headers, body, other[0], other[1], other[2], ignored)
 
 
 @pytest.mark.parametrize(
