@@ -1,7 +1,7 @@
-"""The processes of a session: what they used, and their end.
+"""The processes of a session, and those that came from it: what they used, and their end.
 
-A session outlives its leader and holds the process groups that a supervisor makes for its children, so it finds
-every process that a started program has left behind. The fields of /proc/PID/stat are explained in proc(5).
+A session outlives its leader, so it finds what a started program has left behind; descent finds the children that a
+supervisor put into sessions of their own. The fields of /proc/PID/stat are explained in proc(5).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class Process:
     """A process; `ticks` is its processor time so far, with that of its reaped children."""
 
     pid: int
+    parent: int
     session: int
     ticks: int
 
@@ -44,14 +45,21 @@ def parse_process(stat: str) -> Process:
     """The process in the text of a /proc/PID/stat."""
     pid, _, rest = stat.partition(" ")
     # The name in parentheses may hold anything, so the fields are counted from behind it, where the third is:
-    # session is field 6, and utime, stime, cutime and cstime are 14 to 17.
+    # the parent is field 4, session 6, and utime, stime, cutime and cstime are 14 to 17.
     fields = rest.rpartition(")")[2].split()
-    return Process(pid=int(pid), session=int(fields[3]), ticks=sum(map(int, fields[11:15])))
+    return Process(pid=int(pid), parent=int(fields[1]), session=int(fields[3]), ticks=sum(map(int, fields[11:15])))
 
 
-def _list_session(leader: int) -> Iterator[Process]:
+def _list_session(leader: int) -> list[Process]:
+    """The session's processes and all that descend from them."""
+    everything = list(_list_processes())
+    found = [process for process in everything if process.session == leader]
+    for process in found:  # grows while it is walked
+        found += [other for other in everything if other.parent == process.pid and other not in found]
+    return found
+
+
+def _list_processes() -> Iterator[Process]:
     for file in PROC.glob("[0-9]*/stat"):
         with suppress(FileNotFoundError, ProcessLookupError):  # ended since it was listed
-            process = parse_process(file.read_text(errors="replace"))
-            if process.session == leader:
-                yield process
+            yield parse_process(file.read_text(errors="replace"))

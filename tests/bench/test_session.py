@@ -1,15 +1,17 @@
 """The processes of a session. Their end is tested with the children."""
 
 import os
+import subprocess
+import sys
 
-from bench.session import Process, parse_process, read_session_ticks
+from bench.session import Process, _list_session, parse_process, read_session_ticks
 
 STAT = "42 (a b) c) S 1 41 40 0 -1 4194560 1 2 3 4 500 60 7 8 20 0 1 0 100"
 
 
 def test_process_is_read_behind_its_name() -> None:
     """A name with blanks and parentheses shifts no field; group and session are not mixed up."""
-    assert Process(pid=42, session=40, ticks=575) == parse_process(STAT)
+    assert Process(pid=42, parent=1, session=40, ticks=575) == parse_process(STAT)
 
 
 def test_ticks_of_the_own_session_grow_with_work() -> None:
@@ -19,3 +21,12 @@ def test_ticks_of_the_own_session_grow_with_work() -> None:
     while read_session_ticks(session) == before:
         sum(range(1000))
     assert read_session_ticks(-1) == 0
+
+
+def test_children_in_sessions_of_their_own_belong_to_it() -> None:
+    """A supervisor's child is counted and found, whatever session it was given."""
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
+    try:
+        assert child.pid in {process.pid for process in _list_session(os.getsid(0))}
+    finally:
+        child.communicate(b"\n")
