@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import itertools
 import random
 import signal
 from dataclasses import dataclass
@@ -57,6 +58,9 @@ class Reader:
         self._number = number
         self._pace = pace
         self._chance = random.Random(number)  # noqa: S311  # to vary what is read, not to keep secrets
+        self._now_and_then = itertools.cycle(
+            (self._look_for_nothing, self._upload, self._change_subscription, self._sign_in)
+        )
 
     async def run(self) -> None:
         """Reads until cancelled; whatever fails is tried again from the sign-in on."""
@@ -71,13 +75,12 @@ class Reader:
                 await asyncio.sleep(_RETRY_S)
 
     async def _round(self, feeds: list[int]) -> None:
-        """Everything once, each feed in turn."""
+        """Each feed in turn, and after each one of the things that readers do now and then."""
         for feed in self._chance.sample(feeds, len(feeds)):
             async for act in self._acts(feed):
                 await act()
                 await self._pause()
-        for act in (self._look_for_nothing, self._sign_in, self._upload, self._change_subscription):
-            await act()
+            await next(self._now_and_then)()
             await self._pause()
 
     async def _acts(self, feed: int) -> AsyncIterator[Callable[[], Awaitable[object]]]:
