@@ -83,7 +83,7 @@ class Asker:
         """Once more after a kept-alive connection turned out to be closed."""
         call.tally.count(f"retried.{side}")
         try:
-            return await self._ask_once(call, side)
+            return await self._ask_once(call, side, is_again=True)
         except UpstreamError as error:
             if error.is_client_gone or not _may_fall_back(call, side):
                 raise
@@ -95,7 +95,8 @@ class Asker:
         log.info("request.fell_back", request_id=call.head.request_id, cause=cause)
         return await self._ask_once(call, LEGACY)
 
-    async def _ask_once(self, call: Call, side: Side) -> Exchange:
+    async def _ask_once(self, call: Call, side: Side, *, is_again: bool = False) -> Exchange:
+        """One try. `is_again` takes a new connection: the kept-alive ones are likely to be closed all together."""
         upload = call.upload
         body = upload.copy
         if body is None:
@@ -103,7 +104,7 @@ class Asker:
         exchange = self._exchange(call, side, body)
         upstream = call.current.served[side]
         try:
-            if not upstream.begin(exchange):
+            if is_again or not upstream.begin(exchange):
                 await upstream.open(exchange)
         except BaseException:
             exchange.abandon()

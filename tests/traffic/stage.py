@@ -230,9 +230,9 @@ async def staged(
         if is_linked:
             await control.start()
         made = make_stage_rollout(legacy_port or sides[0].port, new_port or sides[1].port, **rollout)
-        configured = Settings(**({"state_dir": folder, "drain_s": 1.0} | (settings or {})))
+        given: dict[str, Any] = {"state_dir": folder, "drain_s": 1.0} | (settings or {})
         try:
-            async with _serving(configured, made, make_upstream) as (worker, port):
+            async with _serving(Settings(**given), made, make_upstream) as (worker, port):
                 stage = Stage(worker, port, sides[0], sides[1], control, folder, logs)
                 if is_linked:
                     await control.wait(lambda: control.hellos)

@@ -99,7 +99,7 @@ def unshadowed() -> dict[str, set[bytes]]:
 def test_harmless_shadow_changes_no_served_byte(manner: str, served: str, unshadowed: dict[str, set[bytes]]) -> None:
     """Bytes are those of an unshadowed worker, and each request is counted under the shadow's own failure."""
     behave, reason = SHADOWS[manner]
-    ports = {f"{'legacy' if served == 'new' else 'new'}_port": free_port()} if behave is None else {}
+    ports: dict[str, Any] = {f"{'legacy' if served == 'new' else 'new'}_port": free_port()} if behave is None else {}
     sides = (answer, behave) if served == "legacy" else (behave, answer)
 
     async def scenario() -> None:
@@ -299,8 +299,10 @@ def test_harmless_fault_of_one_deadline_leaves_the_others_at_work() -> None:
 
     class Bad:
         deadline = 0.0
+        expired = False
 
         def expire(self, now: float) -> None:
+            self.expired = True
             raise Planted
 
     class Good:
@@ -315,9 +317,10 @@ def test_harmless_fault_of_one_deadline_leaves_the_others_at_work() -> None:
 
     async def scenario() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-        deadlines.add(Bad())
+        bad = Bad()
+        deadlines.add(bad)
         deadlines.start()
-        await asyncio.sleep(0.12)
+        await until(lambda: bad.expired)
         good = Good()
         deadlines.add(good)
         await until(lambda: good.expired)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.traffic.stage import NO_SHADOW, QUICK, WITH_WRITES, Stage, staged
+from tests.traffic.stage import NO_SHADOW, QUICK, SHADOWED, WITH_WRITES, Stage, staged
 from tests.traffic.wire import chunked, client, free_port, hang, ok, request, reset, run, stale, then_close
 
 if TYPE_CHECKING:
@@ -116,13 +116,25 @@ def test_effects_of_a_stale_connection_are_repeated_only_for_whole_idempotent_re
 
 def test_effects_stale_connections_in_numbers_fail_no_idempotent_request() -> None:
     """After a backend's restart every kept-alive connection is closed: the second try goes on a new one."""
+    number = 5
+    all_there = asyncio.Event()
+    restarted = asyncio.Event()
+
+    async def behave(asked: Any) -> None:
+        if restarted.is_set() and asked.connection <= number:
+            asked.writer.close()
+            return
+        if asked.connection == number:
+            all_there.set()
+        await all_there.wait()
+        await asked.write(ok())
 
     async def scenario() -> None:
-        async with staged(stale(ok(b"legacy")), shadow=NO_SHADOW) as stage:
-            await asyncio.gather(*(ask(stage, "GET", f"/warm/{number}", b"") for number in range(8)))
-            assert stage.legacy.connections > 1
-            reply = await ask(stage, "GET", "/after", b"")
-            assert 200 == reply.status
+        async with staged(behave, shadow=NO_SHADOW) as stage:
+            await asyncio.gather(*(ask(stage, "GET", f"/warm/{each}", b"") for each in range(number)))
+            restarted.set()
+            assert number == stage.legacy.connections
+            assert 200 == (await ask(stage, "GET", "/after", b"")).status
             assert (0, 2) == times(stage, "/after")
 
     run(scenario())
@@ -148,7 +160,7 @@ def test_effects_writes_are_not_shadowed_unless_the_route_says_so() -> None:
     """Only safe methods reach the other side; the rest is counted as chosen gap."""
 
     async def scenario() -> None:
-        async with staged(shadow=WITH_WRITES.__class__(100_000)) as stage:
+        async with staged(shadow=SHADOWED) as stage:
             for method in IDEMPOTENT + OTHERS:
                 await ask(stage, method, f"/{method}", b"")
             counts = await stage.check_nothing_lost()

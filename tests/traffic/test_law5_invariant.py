@@ -109,7 +109,7 @@ def test_evidence_accounts_for_every_request(seed: int, percent: int, is_linked:
 
 
 def test_evidence_counts_each_served_answer_once() -> None:
-    """served + failed + client_left = decided, by side."""
+    """Fifty requests: fifty decisions, answers, statuses and matches."""
 
     async def scenario() -> None:
         async with staged(ok(), ok(), percent=50, shadow=ShadowRule(ALL)) as stage:

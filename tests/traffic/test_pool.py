@@ -142,13 +142,16 @@ def test_pool_of_a_replaced_backend_serves_its_requests_to_the_end() -> None:
         await asked.write(ok(b"old"))
 
     async def scenario() -> None:
-        async with staged(behave, shadow=NO_SHADOW) as stage, backend(ok(b"replacement")) as replacement:
-            async with stage.client() as user:
-                await user.send(request())
-                await stage.legacy.wait_asked()
-                stage.worker.apply(make_stage_rollout(replacement.port, stage.new.port))
-                assert b"replacement" == (await stage.ask()).body
-                may_answer.set()
-                assert b"old" == (await user.answer()).body
+        async with (
+            staged(behave, shadow=NO_SHADOW) as stage,
+            backend(ok(b"replacement")) as replacement,
+            stage.client() as user,
+        ):
+            await user.send(request())
+            await stage.legacy.wait_asked()
+            stage.worker.apply(make_stage_rollout(replacement.port, stage.new.port))
+            assert b"replacement" == (await stage.ask()).body
+            may_answer.set()
+            assert b"old" == (await user.answer()).body
 
     run(scenario())

@@ -276,7 +276,7 @@ def test_shadow_slots_are_given_back() -> None:
     """After a hundred shadows of every outcome none is left open."""
 
     async def scenario() -> None:
-        outcomes = [ok(), hang, reset, ok(b"other"), ok(status="500 Oops")]
+        outcomes: list[Any] = [ok(), hang, reset, ok(b"other"), ok(status="500 Oops")]
         turn = 0
 
         async def behave(asked: Any) -> None:

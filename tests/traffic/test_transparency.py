@@ -340,11 +340,11 @@ def test_transparency_head_of_a_chunked_answer_has_no_body() -> None:
     """A backend that announces chunks for HEAD sends none, nor does the worker."""
 
     async def scenario() -> None:
-        async with staged(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", shadow=NO_SHADOW) as stage:
-            async with stage.client() as user:
-                await user.send(request("HEAD", "/", "Connection: close"))
-                reply = await user.answer("HEAD")
-                assert (200, b"") == (reply.status, await user.rest())
+        answer = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+        async with staged(answer, shadow=NO_SHADOW) as stage, stage.client() as user:
+            await user.send(request("HEAD", "/", "Connection: close"))
+            reply = await user.answer("HEAD")
+            assert (200, b"") == (reply.status, await user.rest())
 
     run(scenario())
 
