@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from proxy.core.headers import RawHeaders
     from proxy.core.mask import Masker
     from proxy.traffic.link import Link
-    from proxy.traffic.shadow import OpenPair
+    from proxy.traffic.pair import OpenPair
 
 log = structlog.get_logger(__name__)
 

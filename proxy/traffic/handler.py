@@ -11,6 +11,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import structlog
+
 from proxy.errors import RequestRefused, UpstreamError
 from proxy.traffic.answer import answer, answer_failure, answer_fields, answer_problem, answered
 from proxy.traffic.body import ClientLeft
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from proxy.traffic.upstream.exchange import Exchange
 
     App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+log = structlog.get_logger(__name__)
 
 
 class Handler:
@@ -62,6 +66,13 @@ class Handler:
         return None
 
     def _progressed(self, cycle: Cycle, call: Call, exchange: Exchange) -> None:
+        try:
+            self._advance(cycle, call, exchange)
+        except Exception:  # in a callback of the backend's connection: there is no server to turn it into a 500
+            log.exception("request.faulted", request_id=call.head.request_id)
+            cycle.transport.abort()
+
+    def _advance(self, cycle: Cycle, call: Call, exchange: Exchange) -> None:
         if self._asker.is_final(call, exchange) and cycle.can_write:
             self.in_flight -= 1
             exchange.notify = unheard

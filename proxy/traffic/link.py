@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 RECONNECT_S = 0.25
 TALLY_S = 1.0
 DEFAULT_WINDOW = 64
+_NOTHING: Delta = {"routes": {}, "users": {}}
 
 
 class Link(asyncio.Protocol):
@@ -101,11 +102,22 @@ class Link(asyncio.Protocol):
             self._closed = None
         log.warning("link.lost", cause=str(exc) if exc else "closed by control")
 
-    def close(self) -> None:
-        """Says the last counters and hangs up."""
-        self.send_tally()
+    async def finish(self, timeout_s: float) -> None:
+        """Says the last counters, waits at most `timeout_s` for what is not acknowledged yet, and hangs up."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + timeout_s
+        while self._transport is not None and loop.time() < end:
+            self.send_tally()
+            if not self._unacked and self._is_tally_settled:
+                break
+            await asyncio.sleep(0.02)
         if self._transport is not None:
             self._transport.close()
+
+    @property
+    def _is_tally_settled(self) -> bool:
+        """Whether the last delta that was sent was empty, or all are acknowledged and nothing was counted since."""
+        return self._sent_delta is None or self._sent_delta[1] == _NOTHING
 
     # --- up ---
     def refusal(self) -> str | None:

@@ -11,7 +11,8 @@ import structlog
 
 if TYPE_CHECKING:
     from proxy.traffic.call import Call
-    from proxy.traffic.shadow import OpenPair, Shadows
+    from proxy.traffic.pair import OpenPair
+    from proxy.traffic.shadow import Shadows
     from proxy.traffic.tally import RouteTally
     from proxy.traffic.upstream.exchange import Exchange
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+_LAST_WORDS_S = 1.0  # for the acknowledgement of the last counters; a comparison under way may take longer
+
 
 def http1_upstream(backend: Backend, purpose: str, deadlines: Deadlines) -> Upstream:
     """The fast client; `purpose` ("served" or "shadow") has a pool of its own each."""
@@ -57,6 +59,7 @@ class Worker:
         self._mask_key = mask_key
         self._tasks = tasks
         self._make_upstream = make_upstream
+        self._retired: set[Upstream] = set()
         self._probes: dict[Side, tuple[Backend, asyncio.Task[None]]] = {}
         self.deadlines = Deadlines()
         self.tally = Tally()
@@ -93,7 +96,9 @@ class Worker:
 
     async def _retire(self, upstream: Upstream) -> None:
         """Closes a replaced backend's connections once the requests that began on them have had their time."""
+        self._retired.add(upstream)
         await asyncio.sleep(upstream.backend.timeouts.read_s)
+        self._retired.discard(upstream)
         await upstream.close()
 
     def _probe(self, rollout: Rollout) -> None:
@@ -125,11 +130,11 @@ class Worker:
         end = loop.time() + self._settings.drain_s
         while len(self.shadows) and loop.time() < end:  # noqa: ASYNC110  # once, at the end: no event for each shadow
             await asyncio.sleep(0.02)
-        self.link.close()
+        await self.link.finish(_LAST_WORDS_S)
 
     async def close_upstreams(self) -> None:
         current = self.reader.current
-        for upstream in (*current.served.values(), *current.shadows.values()):
+        for upstream in (*current.served.values(), *current.shadows.values(), *self._retired):
             await upstream.close()
 
 

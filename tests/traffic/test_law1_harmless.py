@@ -11,7 +11,8 @@ from proxy.core.model import ShadowRule
 from proxy.traffic import evidence as evidence_module
 from proxy.traffic.deadlines import Deadlines
 from proxy.traffic.evidence import Evidence
-from proxy.traffic.shadow import OpenPair, Shadows
+from proxy.traffic.pair import OpenPair
+from proxy.traffic.shadow import Shadows
 from tests.traffic.stage import ALL, NO_SHADOW, QUICK, SHADOWED, Stage, make_stage_rollout, staged
 from tests.traffic.wire import chunked, client, free_port, hang, ok, request, reset, run, then_close, until
 

@@ -1,0 +1,186 @@
+"""One request whose two answers are being collected: what the user was sent, and what the shadow brings.
+
+However it goes, a pair ends once: handed on with both answers, or counted under the reason why there is nothing to
+compare (law 5). A fault in here ends the pair and nothing else (law 1, `harmless`).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Literal
+
+import structlog
+
+from proxy.core.model import LEGACY, NEW
+from proxy.errors import UpstreamError, UpstreamTimeout
+from proxy.traffic.upstream.exchange import unheard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from proxy.core.headers import RawHeaders, RequestHead
+    from proxy.core.model import Route, Side
+    from proxy.traffic.current import Current
+    from proxy.traffic.shadow import Shadows
+    from proxy.traffic.tally import RouteTally
+    from proxy.traffic.upstream.exchange import Exchange
+
+log = structlog.get_logger(__name__)
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 §9.2.1, without TRACE
+
+
+class OpenPair:
+    """One request whose two answers are being collected. `finished` is called once both are there."""
+
+    # As in Exchange: what a pair begins with is the class's.
+    bytes_kept = 0
+    has_answer = False
+    has_shadow_ended = False
+    is_closed = False
+    request_bytes = 0
+    served_body: list[bytes]
+    served_elapsed_s = 0.0
+    served_headers: RawHeaders
+    served_status = 0
+    shadow: Exchange | None = None
+    shadow_body: list[bytes]
+
+    def __init__(
+        self,
+        shadows: Shadows,
+        current: Current,
+        route: Route,
+        kind: Literal["candidate", "noise"],
+        served_side: Side,
+        method: str,
+        target: bytes,
+        head: RequestHead,
+        request_headers: RawHeaders,
+        key: str | None,
+        tally: RouteTally,
+    ) -> None:
+        self.shadows = shadows
+        self.current = current
+        self.route = route
+        self.kind: Literal["candidate", "noise"] = kind
+        self.served_side: Side = served_side
+        self.shadow_side: Side = LEGACY if kind == "noise" or served_side == NEW else NEW
+        self.method = method
+        self.target = target
+        self.head = head
+        self.request_headers = request_headers
+        self.key = key
+        self.tally = tally
+        self.at = time.time()
+        self.served_body = []
+        self.shadow_body = []
+
+    @property
+    def is_write(self) -> bool:
+        return self.method not in SAFE_METHODS
+
+    # --- the user's side ---
+    def keep(self, chunks: list[bytes]) -> None:
+        """Keeps a copy of what the user is sent, within the bounds."""
+        if self.is_closed:
+            return
+        self.served_body += chunks
+        if not self._reserve(_size(chunks)):
+            self.served_body = []
+
+    def answered(self, exchange: Exchange) -> None:
+        """The user got a whole answer."""
+        self.served_status = exchange.status
+        self.served_headers = exchange.headers
+        self.served_elapsed_s = exchange.finished_at - exchange.started_at
+        self.has_answer = True
+        if self.shadow is not None:
+            self.shadow.expected = exchange.raw
+        self._settle()
+
+    def lost(self, reason: str) -> None:
+        """There will be nothing to compare."""
+        if self.is_closed:
+            return
+        self._close()
+        self.served_body = self.shadow_body = []
+        self.skip(reason)
+        if self.shadow is not None and not self.is_write and not self.has_shadow_ended:
+            self.shadow.abandon()
+            self._shadow_ended()
+
+    def harmless(self, do: Callable[..., None], *arguments: object) -> None:
+        """Law 1: whatever `do` raises ends this pair and nothing else."""
+        try:
+            do(*arguments)
+        except Exception:  # whatever it is, the user's answer goes on
+            log.exception("shadow.faulted")
+            self.fault()
+
+    def fault(self) -> None:
+        """The pair is void because of a bug: counted, and nothing of it stays behind."""
+        if not self.is_closed:
+            self._close()
+            self.skip("fault")
+        self.served_body = self.shadow_body = []
+        if not self.has_shadow_ended:
+            if self.shadow is not None:
+                self.shadow.abandon()
+            self._shadow_ended()
+
+    def skip(self, reason: str) -> None:
+        if self.kind == "candidate":
+            self.tally.count(f"skipped.{reason}")
+
+    # --- the shadow side ---
+    def progress(self) -> None:
+        """Called by the shadow's exchange whenever something came in."""
+        shadow = self.shadow
+        if shadow is None or self.has_shadow_ended:
+            return
+        if shadow.error is not None:
+            self._shadow_ended()
+            self.lost(shadow_reason(shadow.error))
+            return
+        chunks = shadow.take()
+        if not self.is_closed:
+            self.shadow_body += chunks
+            self._reserve(_size(chunks))
+        if shadow.is_complete and not self.has_shadow_ended:
+            self._shadow_ended()
+            self.tally.answered(self.shadow_side, shadow.finished_at - shadow.started_at)
+            self._settle()
+
+    def _reserve(self, size: int) -> bool:
+        self.bytes_kept += size
+        self.shadows.bytes_kept += size
+        if self.bytes_kept > self.shadows.max_pair_bytes:
+            self.lost("too_large")
+        elif self.shadows.bytes_kept > self.shadows.max_bytes:
+            self.lost("shed")
+        return not self.is_closed
+
+    def _shadow_ended(self) -> None:
+        self.has_shadow_ended = True
+        if self.shadow is not None:
+            self.shadow.notify = unheard
+        self.shadows.ended(self)
+
+    def _settle(self) -> None:
+        if self.has_answer and self.has_shadow_ended and not self.is_closed:
+            self._close()
+            self.shadows.finished(self)
+
+    def _close(self) -> None:
+        self.is_closed = True
+        self.shadows.bytes_kept -= self.bytes_kept
+
+
+def _size(chunks: list[bytes]) -> int:
+    return len(chunks[0]) if len(chunks) == 1 else sum(map(len, chunks))
+
+
+def shadow_reason(error: UpstreamError) -> str:
+    """The reason under which a failed shadow is counted."""
+    return "shadow_failed.timeout" if isinstance(error, UpstreamTimeout) else f"shadow_failed.{error.phase}"
