@@ -94,7 +94,7 @@ async def linked(path: Path, name: str = "worker-1") -> AsyncIterator[Worker]:
     finally:
         running.cancel()
         await asyncio.wait([running])
-        worker.link.close()
+        await worker.link.finish(0.5)
 
 
 async def until(is_so: Callable[[], object]) -> None:
