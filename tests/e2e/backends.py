@@ -1,0 +1,151 @@
+"""A backend that says who it is and behaves as it is told: well, or as broken backends do.
+
+One event loop in a thread of its own, raw bytes: fast enough to stand behind a load, and able to answer what no HTTP
+library would. Both sides of a pair answer the same bytes, but for `x-backend` and for what `answers` says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING, Literal, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+Behaviour = Literal["well", "hang", "garbage", "slow", "late"]
+SLOW_S = 5.0
+LATE_S = 2.0
+GARBAGE = b"\x16\x03\x01\x00\xa5 this is no HTTP at all\r\n\r\n\x00\xff"
+JOIN_S = 10.0
+
+
+class Backend:
+    """`behaviour` may be changed at any time; `asked` counts requests by (method, is_shadow)."""
+
+    def __init__(self, name: str, answers: dict[str, bytes] | None = None) -> None:
+        self.name = name
+        self.answers = answers or {}
+        self.behaviour: Behaviour = "well"
+        self.asked: Counter[tuple[str, bool]] = Counter()
+        self.arrived = threading.Event()  # set by each request
+        self.port = 0
+        self._loop = asyncio.new_event_loop()
+        self._server: asyncio.Server | None = None
+        self._connections: set[_Connection] = set()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=f"backend-{name}", daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def served(self) -> int:
+        """Requests of users, not counting shadows."""
+        return sum(number for (_, is_shadow), number in self.asked.items() if not is_shadow)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self.listen()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.hang_up()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(JOIN_S)
+        self._loop.close()
+
+    def listen(self) -> None:
+        """Accepts connections, on the same port as before if there was one."""
+        self._do(self._listen())
+
+    def hang_up(self) -> None:
+        """What a stopped process looks like: connections reset, new ones refused."""
+        self._do(self._hang_up())
+
+    def _do(self, work: Coroutine[None, None, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(JOIN_S)
+
+    async def _listen(self) -> None:
+        self._server = await self._loop.create_server(
+            lambda: _Connection(self, self._connections), "127.0.0.1", self.port, backlog=1024, reuse_address=True
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _hang_up(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for connection in list(self._connections):
+            connection.abort()
+        await asyncio.sleep(0)  # the transports' last callbacks
+
+    def answer(self, target: str) -> bytes:
+        path = target.partition("?")[0]
+        body = self.answers.get(path, b'{"path": "%b"}' % path.encode())
+        head = f"HTTP/1.1 200 OK\r\nx-backend: {self.name}\r\ncontent-type: application/json\r\n"
+        return b"%bcontent-length: %d\r\n\r\n%b" % (head.encode(), len(body), body)
+
+
+class _Connection(asyncio.Protocol):
+    """Requests with Content-Length or without a body, one after the other."""
+
+    def __init__(self, backend: Backend, connections: set[_Connection]) -> None:
+        self._backend = backend
+        self._connections = connections
+        self._loop = asyncio.get_running_loop()
+        self._data = b""
+        self._timers: list[asyncio.TimerHandle] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.discard(self)
+        for timer in self._timers:
+            timer.cancel()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        self._data += data
+        while (end := self._data.find(b"\r\n\r\n")) >= 0:
+            head = self._data[:end].lower()
+            length = _length(head)
+            if len(self._data) < end + 4 + length:
+                return
+            first_line = self._data[:end].split(b"\r\n", 1)[0].decode("latin-1")
+            self._data = self._data[end + 4 + length :]
+            self._asked(first_line, is_shadow=b"\r\nx-changeover-shadow:" in head)
+
+    def _asked(self, first_line: str, *, is_shadow: bool) -> None:
+        method, target, _ = first_line.split(" ")
+        backend = self._backend
+        backend.asked[method, is_shadow] += 1
+        backend.arrived.set()
+        send: Callable[[], None] = lambda: self._send(method, target)
+        match backend.behaviour:
+            case "well":
+                send()
+            case "hang":
+                pass
+            case "garbage":
+                self._transport.write(GARBAGE)
+            case "slow":
+                self._timers.append(self._loop.call_later(SLOW_S, send))
+            case "late":
+                self._timers.append(self._loop.call_later(LATE_S, send))
+
+    def _send(self, method: str, target: str) -> None:
+        if not self._transport.is_closing():
+            answer = self._backend.answer(target)
+            self._transport.write(answer if method != "HEAD" else answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
+
+
+def _length(head: bytes) -> int:
+    _, found, rest = head.partition(b"\r\ncontent-length:")
+    return int(rest.split(b"\r\n", 1)[0]) if found else 0
