@@ -214,6 +214,10 @@ def run_demo(settings: Settings) -> int:
     from proxy.control.supervisor import Child  # noqa: PLC0415
 
     logs.configure(settings)
+    if settings.listen_address[1] == 0:
+        raise StartError(
+            f"--listen {settings.listen}: the demo's readers must know the port; name one, as 127.0.0.1:8000"
+        )
     loaded = config.load(settings.config, os.environ)
     children = []
     for package, backend in (("legacy_backend", loaded.migration.legacy), ("new_backend", loaded.migration.new)):

@@ -48,7 +48,7 @@ class Verdict(StrEnum):
 COMPARED = (Verdict.MATCH, Verdict.MISMATCH, Verdict.NOISE)
 
 # Gaps that the operator chose: counted and shown, but not among what should have been compared.
-CHOSEN_GAPS = frozenset({"not_sampled", "method", "kill_switch"})
+CHOSEN_GAPS = frozenset({"not_sampled", "method", "kill_switch", "no_route"})
 
 
 @dataclass(frozen=True, slots=True)
