@@ -21,7 +21,7 @@ from ruamel.yaml.reader import ReaderError
 Loc = tuple[str | int, ...]
 
 MAX_VALUES = 100_000  # after aliases: a file of 1 MiB written out has fewer, "a billion laughs" has more
-MAX_DEPTH = 40  # DESIGN's deepest key is at 6; far below Python's recursion limit
+MAX_DEPTH = 40  # the deepest key of a config is at 6; far below Python's recursion limit
 NOT_UNICODE = "holds half of a surrogate pair, which is no character; write the whole character"
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 _TAGS = "tag:yaml.org,2002:"
