@@ -81,7 +81,13 @@ def test_occupied_port_is_refused_by_its_flag(flag: str, config: Path, occupied:
 def test_demo_with_an_occupied_backend_port_is_refused(tmp_path: Path, occupied: str):
     """The demo's backends need the ports of the config."""
     config = write_example(tmp_path, f"http://{occupied}", f"http://127.0.0.1:{free_port()}")
-    check_refusal(serve(config, verb="demo"), occupied, "already in use", "legacy_backend")
+    listen = f"127.0.0.1:{free_port()}"
+    check_refusal(serve(config, "--listen", listen, verb="demo"), occupied, "already in use", "legacy_backend")
+
+
+def test_demo_on_any_free_port_is_refused(config: Path):
+    """The demo's readers must be told where to go."""
+    check_refusal(serve(config, verb="demo"), "--listen 127.0.0.1:0", "name one")
 
 
 def test_state_folder_that_cant_be_made_is_refused(config: Path, tmp_path: Path):
