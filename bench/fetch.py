@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from http.client import HTTPConnection, HTTPException
 
 FETCH_S = 5.0
@@ -24,3 +25,12 @@ def is_answering(port: int, path: str) -> bool:
         return fetch(port, path)[0] == 200
     except (OSError, HTTPException):
         return False
+
+
+def is_listening(port: int) -> bool:
+    """Whether somebody accepts connections now, whatever they answer."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=FETCH_S).close()
+    except OSError:
+        return False
+    return True

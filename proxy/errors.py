@@ -105,6 +105,7 @@ class UpstreamError(ChangeoverError):
     ) -> None:
         self.backend = backend
         self.phase: Phase = phase
+        self.reason = message
         self.after_s = 0.0
         self.is_stale = is_stale
         self.is_client_gone = is_client_gone

@@ -20,7 +20,9 @@ from bench.fetch import fetch, is_answering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
+    from bench.children import Child
     from bench.origin import Origins
 
 MISSING_CHANGEOVER = "`changeover serve` can't be run: scripts/setup bench"
@@ -95,30 +97,38 @@ def read_settled_evidence(admin_port: int) -> Evidence:
     return latest
 
 
-def changeover_command(place: Place, port: int, admin_port: int) -> list[str]:
+def changeover_command(folder: Path, port: int, admin_port: int) -> list[str]:
     return [
         str(find_program("changeover")),
         "serve",
-        *("--config", str(place.folder / "migration.yaml")),
+        *("--config", str(folder / "migration.yaml")),
         *("--listen", f"127.0.0.1:{port}"),
         *("--admin-listen", f"127.0.0.1:{admin_port}"),
-        *("--state-dir", str(place.folder / "state")),
+        *("--state-dir", str(folder / "state")),
         *("--workers", "1"),
     ]
 
 
 @contextmanager
-def _start(place: Place, *, new_port: Callable[[Origins], int], shadow_percentage: int) -> Iterator[Target]:
+def running_changeover(
+    core: int, folder: Path, legacy_port: int, new_port: int, shadow_percentage: int
+) -> Iterator[tuple[Child, int, int]]:
+    """`changeover serve`, ready: its process, its port and its admin port."""
     port, admin_port = find_free_port(), find_free_port()
-    config = render_config(place.origins.serving_port, new_port(place.origins), shadow_percentage=shadow_percentage)
-    (place.folder / "migration.yaml").write_text(config)
-    (place.folder / "state").mkdir()
-    command = changeover_command(place, port, admin_port)
-    with started(
-        "changeover", command, cores=[place.core], folder=place.folder, environment=_build_environment()
-    ) as child:
+    config = render_config(legacy_port, new_port, shadow_percentage=shadow_percentage)
+    (folder / "migration.yaml").write_text(config)
+    (folder / "state").mkdir()
+    command = changeover_command(folder, port, admin_port)
+    with started("changeover", command, cores=[core], folder=folder, environment=_build_environment()) as child:
         child.wait_until(lambda: is_answering(admin_port, "/readyz"))
         child.wait_until(lambda: is_answering(port, "/"))
+        yield child, port, admin_port
+
+
+@contextmanager
+def _start(place: Place, *, new_port: Callable[[Origins], int], shadow_percentage: int) -> Iterator[Target]:
+    ports = place.origins.serving_port, new_port(place.origins)
+    with running_changeover(place.core, place.folder, *ports, shadow_percentage) as (child, port, admin_port):
         if shadow_percentage:
             yield Target(port, child.pid, partial(read_settled_evidence, admin_port))
         else:

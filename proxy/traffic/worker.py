@@ -21,7 +21,7 @@ from proxy.traffic.link import Link
 from proxy.traffic.shadow import Shadows
 from proxy.traffic.tally import Tally
 from proxy.traffic.tasks import Tasks
-from proxy.traffic.upstream.http1 import Http1Upstream
+from proxy.traffic.upstream.http1 import REST_S, Http1Upstream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -38,8 +38,7 @@ _LAST_WORDS_S = 1.0  # for the acknowledgement of the last counters; a compariso
 
 def http1_upstream(backend: Backend, purpose: str, deadlines: Deadlines) -> Upstream:
     """The fast client; `purpose` ("served" or "shadow") has a pool of its own each."""
-    del purpose
-    return Http1Upstream(backend, deadlines)
+    return Http1Upstream(backend, deadlines, rest_s=REST_S if purpose == "shadow" else 0.0)
 
 
 class Worker:

@@ -104,7 +104,7 @@ def test_changeover_config_sends_everybody_to_legacy_and_shadows_as_asked(percen
 def test_changeover_command_uses_one_worker_and_only_its_own_folder() -> None:
     """Everything that it writes goes where the bench deletes it."""
     place = Place(0, Path("/run/x"), Origins(1, 2, 3, Counter(1), Counter(2)))
-    command = changeover_command(place, 8000, 9000)
+    command = changeover_command(place.folder, 8000, 9000)
     assert "serve --config /run/x/migration.yaml" in " ".join(command)
     assert "--state-dir /run/x/state --workers 1" in " ".join(command)
 

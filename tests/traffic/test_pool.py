@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from proxy.core.model import Timeouts
-from proxy.traffic.upstream.http1 import FRESH_S, IDLE_S
-from tests.traffic.stage import NO_SHADOW, QUICK, Stage, make_stage_rollout, staged
+from proxy.traffic.upstream.http1 import FRESH_S, IDLE_S, REST_S
+from tests.traffic.stage import NO_SHADOW, QUICK, SHADOWED, WITH_WRITES, Stage, make_stage_rollout, staged
 from tests.traffic.wire import backend, free_port, hang, ok, request, run, then_close, until
 
 
@@ -153,5 +153,57 @@ def test_pool_of_a_replaced_backend_serves_its_requests_to_the_end() -> None:
             assert b"replacement" == (await stage.ask()).body
             may_answer.set()
             assert b"old" == (await user.answer()).body
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(("percent", "shadow_side"), [(0, "new"), (100, "legacy")])
+def test_shadow_pool_rests_after_a_refused_connection(percent: int, shadow_side: str) -> None:
+    """Shadows fail at once, with the same reason, until the rest is over; then the backend is asked again."""
+
+    async def scenario() -> None:
+        port = free_port()
+        ports: dict[str, Any] = {f"{shadow_side}_port": port}
+        async with staged(percent=percent, shadow=SHADOWED, **ports) as stage:
+            await stage.ask()
+            await stage.settle_shadows()
+            shadowed = stage.new if shadow_side == "new" else stage.legacy
+            await shadowed.stop()
+            await shadowed.start(port)
+            assert [200] * 3 == [(await stage.ask()).status for _ in range(3)]
+            counts = await stage.settle()
+            assert (4, 0) == (counts["skipped.shadow_failed.connect"], shadowed.connections)
+            await asyncio.sleep(REST_S)
+            await stage.ask()
+            counts = await stage.check_nothing_lost()
+            assert (4, 1) == (counts["skipped.shadow_failed.connect"], shadowed.connections)
+
+    run(scenario())
+
+
+def test_serving_pool_never_rests() -> None:
+    """A user's request tries its backend, however often others failed just before."""
+
+    async def scenario() -> None:
+        port = free_port()
+        async with staged(legacy_port=port, shadow=NO_SHADOW) as stage:
+            assert 502 == (await stage.ask()).status
+            await stage.legacy.stop()
+            await stage.legacy.start(port)
+            assert 200 == (await stage.ask()).status
+
+    run(scenario())
+
+
+def test_writes_in_line_behind_a_resting_pool_all_end() -> None:
+    """A user's queued shadows fail one after the other, at any length of the queue."""
+
+    async def scenario() -> None:
+        async with staged(new_port=free_port(), shadow=WITH_WRITES) as stage:
+            replies = await asyncio.gather(*(stage.ask("POST", body=b"x") for _ in range(50)))
+            assert [200] * 50 == [reply.status for reply in replies]
+            counts = await stage.check_nothing_lost()
+            assert 50 == counts["skipped.shadow_failed.connect"]
+            assert not stage.worker.shadows._lanes
 
     run(scenario())

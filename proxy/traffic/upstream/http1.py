@@ -3,6 +3,8 @@
 1. The number of connections is bounded; who finds none waits in line, up to `pool_s`.
 2. Idle connections are dropped after IDLE_S, well before backends do (uvicorn 5 s, node 5 s).
 3. A request that may not be repeated only goes on a connection that was used within FRESH_S or on a new one.
+4. A pool with a `rest_s` (shadows') tries no connection for that long after one failed: its exchanges fail at once,
+   with the same error. Attempts at a backend that is down cost as much as requests do, and users would pay for them.
 """
 
 from __future__ import annotations
@@ -23,16 +25,22 @@ if TYPE_CHECKING:
 
 IDLE_S = 3.0
 FRESH_S = 1.0
+REST_S = 0.25
 _REPEATABLE = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"})  # RFC 9110 §9.2.2
 
 
 class Http1Upstream:
-    """The pool of connections to one backend. `limit` bounds them; `purpose` names it in errors and figures."""
+    """The pool of connections to one backend; `limit` bounds them, `rest_s` is rule 4's (0: try always)."""
 
-    def __init__(self, backend: Backend, deadlines: Deadlines, *, limit: int | None = None) -> None:
+    def __init__(
+        self, backend: Backend, deadlines: Deadlines, *, limit: int | None = None, rest_s: float = 0.0
+    ) -> None:
         self.backend = backend
         self._deadlines = deadlines
         self._limit = limit or backend.connections
+        self._rest_s = rest_s
+        self._rests_until = 0.0
+        self._failure: UpstreamError | None = None
         self._idle: deque[Connection] = deque()
         self._open: set[Connection] = set()
         self._connecting = 0
@@ -42,7 +50,10 @@ class Http1Upstream:
         deadlines.on_sweep(self._drop_idle)
 
     def begin(self, exchange: Exchange) -> bool:
-        """Sends on an idle connection, the most recently used first; False if there is none fit for it."""
+        """Sends on an idle connection, the most recently used first; False if there is none fit for it.
+
+        True while the pool rests, too: the exchange has failed then.
+        """
         idle = self._idle
         while idle:
             connection = idle[-1]
@@ -54,7 +65,15 @@ class Http1Upstream:
             idle.pop()
             connection.carry(exchange, self.backend.timeouts.read_s, is_reused=True)
             return True
-        return False
+        return self._failure is not None and self._fail_at_rest(exchange, self._failure)
+
+    def _fail_at_rest(self, exchange: Exchange, failure: UpstreamError) -> bool:
+        now = self._loop.time()
+        if now >= self._rests_until:
+            self._failure = None
+            return False
+        exchange.failed(type(failure)(exchange.side, failure.phase, failure.reason), now)
+        return True
 
     async def open(self, exchange: Exchange) -> None:
         """Sends on a new connection, or, at the limit, on the next one that comes free. Raises UpstreamError."""
@@ -63,11 +82,20 @@ class Http1Upstream:
                 await self._wait_in_line()
                 if self.begin(exchange):
                     return
-        connection = await self._connect(exchange)
+        try:
+            connection = await self._connect(exchange)
+        except UpstreamError as error:
+            self._rest_after(error)
+            raise
         if exchange.error is not None:  # abandoned meanwhile
             self.release(connection)
             return
         connection.carry(exchange, self.backend.timeouts.read_s, is_reused=False)
+
+    def _rest_after(self, failure: UpstreamError) -> None:
+        if self._rest_s:
+            self._failure = failure.with_traceback(None)
+            self._rests_until = self._loop.time() + self._rest_s
 
     async def _wait_in_line(self) -> None:
         if self._idle:  # unfit for this request (rule 3): make room

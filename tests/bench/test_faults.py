@@ -1,0 +1,94 @@
+"""The paced load and the broken backends, over real sockets."""
+
+import itertools
+import socket
+import socketserver
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bench.broken import BEHAVIOURS, GARBAGE
+from bench.children import find_free_port, started
+from bench.fetch import is_listening
+from bench.openloop import Paced, send_paced
+
+ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+STALL_S = 0.3
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+
+@contextmanager
+def answering(answer: bytes, stall_at: int = -1) -> Iterator[int]:
+    """A server that answers each piece it gets; at the `stall_at`-th it stands still as a whole for STALL_S."""
+    lock, numbers = threading.Lock(), itertools.count(1)
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            while self.request.recv(65536):
+                with lock:
+                    if next(numbers) == stall_at:
+                        time.sleep(STALL_S)
+                self.request.sendall(answer)
+
+    with _Server(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield int(server.server_address[1])
+        server.shutdown()
+
+
+def test_paced_load_sends_as_many_as_are_due() -> None:
+    """The pace, not the answers, decides how many requests there are."""
+    with answering(ANSWER) as port:
+        paced = send_paced(port, "/", 100, 0.5)
+    assert (50, 0) == (len(paced.elapsed_s), paced.failed)
+
+
+def test_paced_load_counts_a_stall_against_everything_it_held_up() -> None:
+    """One stalled answer: the requests due meanwhile wait too, and their times say so."""
+    with answering(ANSWER, stall_at=10) as port:
+        paced = send_paced(port, "/", 100, 0.5)
+    assert 50 == len(paced.elapsed_s)
+    assert len([elapsed for elapsed in paced.elapsed_s if elapsed > STALL_S / 4]) > 10
+
+
+def test_paced_load_counts_what_is_no_200_as_failed() -> None:
+    """An answer that isn't a 200 is a failure, and no time."""
+    with answering(b"HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n") as port:
+        assert Paced([], 5) == send_paced(port, "/", 100, 0.05)
+
+
+def test_paced_load_counts_refused_connections() -> None:
+    """Nobody listens: everything failed, nothing hangs."""
+    assert Paced([], 5) == send_paced(find_free_port(), "/", 100, 0.05)
+
+
+def test_percentile_is_the_nearest_rank() -> None:
+    """The 99th of a hundred is the second largest."""
+    assert 99.0 == Paced([number / 1000 for number in range(1, 101)]).percentile_ms(99)
+
+
+@pytest.mark.parametrize("behaviour", BEHAVIOURS)
+def test_broken_backend_is_broken(behaviour: str, tmp_path: Path) -> None:
+    """It listens, and what it answers at once is nothing, or no HTTP."""
+    port = find_free_port()
+    command = [sys.executable, "-m", "bench.broken", str(port), behaviour]
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    with started("broken", command, cores=[0], folder=tmp_path, environment=environment) as child:
+        child.wait_until(lambda: is_listening(port))
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+            connection.settimeout(5 if behaviour == "garbage" else 0.3)
+            if behaviour == "garbage":
+                assert GARBAGE == connection.recv(1000)
+            else:
+                with pytest.raises(TimeoutError):
+                    connection.recv(1000)
