@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+import struct
 import sys
 from contextlib import suppress
 
 GARBAGE = b"\x16\x03\x01\x00\xa5 this is no HTTP at all\r\n\r\n\x00\xff"
 SLOW_S = 5.0
+DRIP_S = 1.0  # between two bytes
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nlate"
-BEHAVIOURS = ("hanging", "garbage", "slow")
+HUGE_HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+PIECE = b"%x\r\n%b\r\n" % (1 << 16, bytes(1 << 16))
+PIECES = (1 << 30) // (1 << 16)  # a gigabyte
+LAST_CHUNK = b"0\r\n\r\n"
+NICE = 10  # it may share its core with the load, whose times are measured
+BEHAVIOURS = ("hanging", "garbage", "slow", "resetting", "dripping", "huge")
+_AT_ONCE = struct.pack("ii", 1, 0)  # linger on, for 0 s: what close() turns into a reset (socket(7))
 
 
 class Broken(asyncio.Protocol):
@@ -17,17 +27,51 @@ class Broken(asyncio.Protocol):
 
     def __init__(self, behaviour: str) -> None:
         self._behaviour = behaviour
+        self._loop = asyncio.get_running_loop()
+        self._pieces_left = 0
+        self._can_write = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        if self._behaviour == "resetting":
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+            transport.abort()
 
     def data_received(self, data: bytes) -> None:
         del data
         if self._behaviour == "garbage":
             self._transport.write(GARBAGE)
         elif self._behaviour == "slow":
-            asyncio.get_running_loop().call_later(SLOW_S, self._transport.write, ANSWER)
+            self._loop.call_later(SLOW_S, self._transport.write, ANSWER)
+        elif self._behaviour == "dripping":
+            self._drip(ANSWER)
+        elif self._behaviour == "huge":
+            self._transport.write(HUGE_HEAD)
+            self._pieces_left = PIECES
+            self._pour()
+
+    def _drip(self, answer: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(answer[:1])
+            if answer[1:]:
+                self._loop.call_later(DRIP_S, self._drip, answer[1:])
+
+    def _pour(self) -> None:
+        """A piece after the other, at the pace at which they are taken."""
+        if not self._can_write or not self._pieces_left or self._transport.is_closing():
+            return
+        self._pieces_left -= 1
+        self._transport.write(PIECE if self._pieces_left else PIECE + LAST_CHUNK)
+        if self._can_write:
+            self._loop.call_soon(self._pour)
+
+    def pause_writing(self) -> None:
+        self._can_write = False
+
+    def resume_writing(self) -> None:
+        self._can_write = True
+        self._loop.call_soon(self._pour)  # not at once: asyncio forgets that a write from in here may fail
 
 
 async def serve(port: int, behaviour: str) -> None:
@@ -39,5 +83,6 @@ async def serve(port: int, behaviour: str) -> None:
 
 
 if __name__ == "__main__":
+    os.nice(NICE)
     with suppress(KeyboardInterrupt):
         asyncio.run(serve(int(sys.argv[1]), sys.argv[2]))

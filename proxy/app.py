@@ -20,22 +20,27 @@ from typing import TYPE_CHECKING
 import structlog
 
 from proxy import config, logs
+from proxy.activation import Inherited, take_inherited
+from proxy.addresses import TcpAddress
 from proxy.errors import ChangeoverError, SchemaMismatch, StartError, StoreError
-from proxy.process import die_with_parent, finish_after_signals
+from proxy.listeners import BACKLOG, bind, listener_tls, url_of
+from proxy.node import open_listeners, settled
+from proxy.process import die_with_parent, finish_after_signals, say_ready
+from proxy.sdnotify import ServiceManager
 from proxy.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import uvicorn
-
     from proxy.control.supervisor import Child
     from proxy.core.model import Rollout
+    from proxy.node import Listeners
+    from proxy.traffic.serving import WorkerServer
+    from proxy.traffic.siblings import Siblings
     from proxy.traffic.worker import Worker
 
 log = structlog.get_logger(__name__)
 
-_BACKLOG = 2048
 _MASK_KEY_BYTES = 32
 
 
@@ -72,36 +77,25 @@ def read_rollout(settings: Settings) -> Rollout:
     return config.rollout_from_document(document)
 
 
-def bind(address: tuple[str, int], flag: str) -> socket.socket:
-    """A listening socket. Raises StartError where the address is taken or not ours."""
-    host, port = address
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        listener.close()
-        shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        raise StartError(
-            f"{flag} {shown}: can't listen there ({error.strerror or error}); give another {flag}"
-        ) from error
-    return listener
-
-
 # --- a worker ---
-def run_worker(settings: Settings, listener_fd: int, name: str) -> int:
-    """Serves users on an inherited listening socket until SIGTERM; returns the exit code."""
+def run_worker(settings: Settings, name: str, own: tuple[int, ...], others: tuple[int, ...]) -> int:
+    """Serves users on inherited listening sockets until SIGTERM; returns the exit code.
+
+    `own` are the descriptors that it listens on, `others` those of its siblings.
+    """
     import uvloop  # noqa: PLC0415  # see the module
 
     logs.configure(settings)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    listener = socket.socket(fileno=listener_fd)
+    rollout = read_rollout(settings)
     _calm_garbage_collection()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve_worker(settings, read_rollout(settings), listener, name))
+        runner.run(serve_worker(settings, rollout, name, sockets_of(own), sockets_of(others)))
     return 0
+
+
+def sockets_of(descriptors: tuple[int, ...]) -> list[socket.socket]:
+    return [socket.socket(fileno=descriptor) for descriptor in descriptors]
 
 
 def _calm_garbage_collection() -> None:
@@ -114,24 +108,41 @@ def _calm_garbage_collection() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-async def serve_worker(settings: Settings, rollout: Rollout, listener: socket.socket, name: str) -> None:
+async def serve_worker(
+    settings: Settings, rollout: Rollout, name: str, own: list[socket.socket], others: list[socket.socket]
+) -> None:
     """A worker under uvicorn, until it is told to stop by a signal."""
-    from proxy.traffic.worker import working  # noqa: PLC0415  # see the module
+    from proxy.traffic.siblings import Siblings  # noqa: PLC0415  # see the module
+    from proxy.traffic.worker import working  # noqa: PLC0415
 
     finish_after_signals()
     async with working(settings, rollout, settings.mask_key_path.read_bytes(), name) as worker:
-        await worker_server(worker, settings).serve(sockets=[listener])
+        server = worker_server(worker, settings, Siblings(others))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, server)
+        await server.serve(sockets=own)
 
 
-def worker_server(worker: Worker, settings: Settings) -> uvicorn.Server:
-    """The server that carries a worker's handler. `should_exit` ends it."""
+def _reload(server: WorkerServer) -> None:
+    server.reload()
+    say_ready()
+
+
+def worker_server(worker: Worker, settings: Settings, siblings: Siblings | None = None) -> WorkerServer:
+    """The server that carries a worker's handler; `should_exit` ends it. Raises StartError for unusable TLS files."""
     import uvicorn  # noqa: PLC0415  # see the module
 
-    from proxy.traffic.server import ServerProtocol, idle_closer  # noqa: PLC0415
+    from proxy.traffic.server import ServerProtocol, sweeper  # noqa: PLC0415
+    from proxy.traffic.serving import WorkerServer  # noqa: PLC0415
+    from proxy.traffic.siblings import Siblings  # noqa: PLC0415
 
-    server = uvicorn.Server(
+    async def announce() -> None:
+        await worker.link.tried.wait()
+        say_ready()
+
+    tls = listener_tls(settings.tls_certificate, settings.tls_key)
+    server = WorkerServer(
         uvicorn.Config(
-            worker.handler,
+            worker.handler,  # type: ignore[arg-type]  # no ASGI application: our protocol hands it requests
             http=ServerProtocol,
             ws="none",
             lifespan="off",
@@ -142,22 +153,30 @@ def worker_server(worker: Worker, settings: Settings) -> uvicorn.Server:
             server_header=False,
             date_header=False,
             reset_contextvars=True,
-            backlog=_BACKLOG,
-            timeout_keep_alive=75,  # above what load balancers and browsers keep idle: nginx 75 s
-            timeout_graceful_shutdown=max(int(settings.drain_s), 1),
-        )
+            backlog=BACKLOG,
+            ssl_context_factory=None if tls is None else lambda *_: tls.context,
+        ),
+        announce,
+        drain_s=settings.drain_s,
+        siblings=siblings or Siblings(),
+        spawn=worker.spawn,
+        on_stopping=worker.begin_drain,
     )
-    worker.deadlines.on_sweep(idle_closer(server))
+    worker.deadlines.on_sweep(sweeper(server))
+    if tls is not None:
+        worker.deadlines.on_sweep(tls.sweep)
+        server.reload = tls.reload
     return server
 
 
 def main(arguments: list[str]) -> int:
-    """Entry of the child processes: `worker FD NAME` or `control FD`. Settings come by the environment."""
+    """Entry of the child processes: `worker NAME FDS SIBLINGS_FDS`, `control FD`. Settings come by the environment."""
     die_with_parent()
     settings = Settings()
     try:
         if arguments[0] == "worker":
-            return run_worker(settings, int(arguments[1]), arguments[2])
+            own, others = (tuple(map(int, filter(None, each.split(",")))) for each in arguments[2:4])
+            return run_worker(settings, arguments[1], own, others)
         return run_control(settings, int(arguments[1]))
     except ChangeoverError as error:
         print(f"changeover: {error}", file=sys.stderr)  # noqa: T201  # a process's last words
@@ -180,13 +199,18 @@ async def serve_control(settings: Settings, listener: socket.socket) -> None:
     from proxy.admin.api import create_app  # noqa: PLC0415
     from proxy.control.control import Control  # noqa: PLC0415
     from proxy.store import Store  # noqa: PLC0415
+    from proxy.traffic.serving import AnnouncingServer  # noqa: PLC0415
+
+    async def announce() -> None:
+        say_ready()
+        control.on_reloaded = say_ready
 
     finish_after_signals()
     store = Store(settings.effective_store_url)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(store.close)
         control = await stack.enter_async_context(Control(settings, store))
-        server = uvicorn.Server(
+        server = AnnouncingServer(
             uvicorn.Config(
                 create_app(control, settings),
                 lifespan="off",
@@ -197,7 +221,8 @@ async def serve_control(settings: Settings, listener: socket.socket) -> None:
                 proxy_headers=False,
                 server_header=False,
                 timeout_graceful_shutdown=2,
-            )
+            ),
+            announce,
         )
         await server.serve(sockets=[listener])
 
@@ -206,7 +231,8 @@ async def serve_control(settings: Settings, listener: socket.socket) -> None:
 def run_node(settings: Settings) -> int:
     """Control and workers under a supervisor, until SIGTERM or Ctrl-C; returns the exit code."""
     logs.configure(settings)
-    return _supervise(settings, [])
+    inherited = take_inherited(os.environ)
+    return _supervise(settled(settings, inherited), [], inherited)
 
 
 def run_demo(settings: Settings) -> int:
@@ -214,14 +240,20 @@ def run_demo(settings: Settings) -> int:
     from proxy.control.supervisor import Child  # noqa: PLC0415
 
     logs.configure(settings)
-    if settings.listen_address[1] == 0:
+    if not isinstance(settings.listen_address, TcpAddress) or settings.listen_address.port == 0:
         raise StartError(
             f"--listen {settings.listen}: the demo's readers must know the port; name one, as 127.0.0.1:8000"
+        )
+    if settings.tls_certificate is not None:
+        raise StartError(
+            f"--tls-certificate {settings.tls_certificate}: the demo's readers come without TLS; leave it out"
         )
     loaded = config.load(settings.config, os.environ)
     children = []
     for package, backend in (("legacy_backend", loaded.migration.legacy), ("new_backend", loaded.migration.new)):
-        bind((backend.host, backend.port), f"the port of {package}, as {settings.config} has it,").close()
+        if backend.socket_path is not None:
+            raise StartError(f"{backend.url}: the demo's backends listen on HOST:PORT; give one in {settings.config}")
+        bind(TcpAddress(backend.host, backend.port), f"the port of {package}, as {settings.config} has it,").close()
         folder = settings.state_dir / "demo" / package
         shutil.rmtree(folder, ignore_errors=True)
         address = ("--host", backend.host, "--port", str(backend.port), "--state-dir", str(folder))
@@ -234,38 +266,65 @@ def run_demo(settings: Settings) -> int:
 _FIRST, _WORKERS, _CONTROL, _LAST = range(4)  # the order in which a node's processes are stopped
 
 
-def _supervise(settings: Settings, others: list[Child]) -> int:
+def _supervise(settings: Settings, others: list[Child], inherited: Inherited | None = None) -> int:
     from proxy.admin.door import open_door  # noqa: PLC0415
     from proxy.control.rollout import prepare  # noqa: PLC0415
-    from proxy.control.supervisor import Child, Supervisor  # noqa: PLC0415
+    from proxy.control.supervisor import Supervisor  # noqa: PLC0415
 
-    open_door(settings.admin_address[0], settings.admin_token)
+    for number in (signal.SIGHUP, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)  # before the supervisor knows them, they would end the process
+    manager = ServiceManager.take_from(os.environ)
+    open_door(settings.admin_host, settings.admin_token)
+    tls = listener_tls(settings.tls_certificate, settings.tls_key)
     prepare_state(settings)
     prepare(settings, os.environ)
     prepare_store(settings)
-    users, admin = bind(settings.listen_address, "--listen"), bind(settings.admin_address, "--admin-listen")
-    environ = settings.environment()
-    argv = (sys.executable, "-m", "proxy.app")
-    control = Child(
-        "control",
-        (*argv, "control", str(admin.fileno())),
-        environ=environ,
-        pass_fds=(admin.fileno(),),
-        stop_rank=_CONTROL,
-        is_reloadable=True,
-    )
-    workers = [
-        Child(
-            name,
-            (*argv, "worker", str(users.fileno()), name),
-            environ=environ,
-            pass_fds=(users.fileno(),),
-            stop_rank=_WORKERS,
+    with open_listeners(settings, inherited or Inherited()) as listeners:
+        log.info(
+            "node.starting",
+            users=url_of(listeners.users[0], is_tls=tls is not None),
+            admin=url_of(listeners.admin),
+            workers=settings.workers,
+            pid=os.getpid(),
         )
-        for name in (f"worker-{number}" for number in range(1, settings.workers + 1))
+        children = [*_own_children(settings, listeners), *others]
+        return asyncio.run(Supervisor(children, settings.drain_s, manager=manager).run())
+
+
+def _own_children(settings: Settings, listeners: Listeners) -> list[Child]:
+    """Control and the workers. Only workers may run beside their successors: control owns its link and the store."""
+    from proxy.control.supervisor import Child  # noqa: PLC0415
+
+    argv = (sys.executable, "-m", "proxy.app")
+    environ = settings.environment()
+    admin = listeners.admin.fileno()
+    children = [
+        Child(
+            "control",
+            (*argv, "control", str(admin)),
+            environ=environ,
+            pass_fds=(admin,),
+            stop_rank=_CONTROL,
+            is_reloadable=True,
+            says_ready=True,
+        )
     ]
-    log.info("node.starting", users=_url(users), admin=_url(admin), workers=settings.workers, pid=os.getpid())
-    return asyncio.run(Supervisor([control, *workers, *others], settings.drain_s).run())
+    for number in range(settings.workers):
+        own, siblings = listeners.of_worker(number, settings.workers)
+        name = f"worker-{number + 1}"
+        children.append(
+            Child(
+                name,
+                (*argv, "worker", name, ",".join(map(str, own)), ",".join(map(str, siblings))),
+                environ=environ,
+                pass_fds=own + siblings,
+                stop_rank=_WORKERS,
+                is_reloadable=settings.tls_certificate is not None,
+                is_rolled=True,
+                says_ready=True,
+            )
+        )
+    return children
 
 
 def prepare_store(settings: Settings) -> None:
@@ -287,11 +346,6 @@ def prepare_store(settings: Settings) -> None:
         log.warning("store.unreached", cause=str(error))
     finally:
         store.close()
-
-
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Ties a child process to its parent's life: when the parent dies, however it dies, the kernel tells the child.
+"""Ties a child process to its parent's life: when the parent dies, however it dies, the kernel tells the child; and
+the child can tell its parent that it is ready.
 
 `python -m proxy.process MODULE ARGUMENT…` runs a module that knows nothing of this tied in the same way.
 """
@@ -11,14 +12,30 @@ import os
 import runpy
 import signal
 import sys
+from contextlib import suppress
 
 PARENT_VARIABLE = "_CHANGEOVER_PARENT_PID"  # begins with "_": it must not read as an override of the config
+READY_VARIABLE = "_CHANGEOVER_READY_FD"
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
-def child_environment() -> dict[str, str]:
-    """What a parent lays over a child's environment, so that the child knows whose end is its own."""
-    return {PARENT_VARIABLE: str(os.getpid())}
+def child_environment(ready_fd: int | None = None) -> dict[str, str]:
+    """What a parent lays over a child's environment, so that the child knows whose end is its own.
+
+    `ready_fd`: the end of a pipe, inherited by the child, into which it says that it is ready.
+    """
+    return {PARENT_VARIABLE: str(os.getpid()), READY_VARIABLE: "" if ready_fd is None else str(ready_fd)}
+
+
+def say_ready() -> None:
+    """Tells the parent that this process does its work; called again, that it has done a reload.
+
+    Without a parent that listens nothing happens.
+    """
+    descriptor = os.environ.get(READY_VARIABLE)
+    if descriptor:
+        with suppress(BrokenPipeError):
+            os.write(int(descriptor), b".")
 
 
 def die_with_parent(sent: signal.Signals = signal.SIGTERM) -> None:

@@ -5,9 +5,7 @@ How the migration goes is in `config`, which changes while the processes run; no
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import re
 import socket
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,25 +13,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from proxy.addresses import Address, UnixAddress, parse_address
+from proxy.core.trusted import TrustedProxies, parse_trusted_proxies
 from proxy.environment import PREFIX, variable
 from proxy.errors import ConfigError, Problem
 
 _MIB = 1_048_576
-_ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][A-Za-z0-9._-]*):(?P<port>[0-9]{1,5})")
-
-
-def parse_address(text: str) -> tuple[str, int]:
-    """Host (IPv6 without brackets) and port of `127.0.0.1:8000`, `[::1]:8000`. Port 0 means any that is free."""
-    found = _ADDRESS.fullmatch(text)
-    if found is None or int(found["port"]) > 65_535:
-        raise ValueError(f"{text!r} is not an address to listen on; write HOST:PORT, as 127.0.0.1:8000 or [::1]:8000")
-    host = found["host"]
-    if not host.startswith("["):
-        return host, int(found["port"])
-    try:
-        return str(ipaddress.IPv6Address(host[1:-1])), int(found["port"])
-    except ValueError as error:
-        raise ValueError(f"{text!r} has no IPv6 address in its brackets; write it as [::1]:8000") from error
 
 
 def _address(text: str) -> str:
@@ -41,11 +26,16 @@ def _address(text: str) -> str:
     return text
 
 
+def _proxies(text: str) -> str:
+    parse_trusted_proxies(text)
+    return text
+
+
 def _lowered(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-Address = Annotated[str, AfterValidator(_address)]
+WrittenAddress = Annotated[str, AfterValidator(_address)]
 
 
 class Settings(BaseSettings):
@@ -57,12 +47,20 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
 
     config: Path = Field(Path("config/migration.yaml"), description="The config file.")
-    listen: Address = Field("127.0.0.1:8000", description="Where users are served.")
-    admin_listen: Address = Field("127.0.0.1:9000", description="Where the admin API listens.")
+    listen: WrittenAddress = Field("127.0.0.1:8000", description="Where users are served.")
+    tls_certificate: Path | None = Field(
+        None, description="PEM file of the users' listener: its certificate, then its chain; with it users come by TLS."
+    )
+    tls_key: Path | None = Field(None, description="PEM file of the certificate's private key, without passphrase.")
+    trusted_proxies: Annotated[str, AfterValidator(_proxies)] = Field(
+        "",
+        description="Proxies that say for whom they ask: addresses, networks and the word unix; nobody unless given.",
+    )
+    admin_listen: WrittenAddress = Field("127.0.0.1:9000", description="Where the admin API listens.")
     admin_token: str | None = Field(
         None, repr=False, description="What callers of the admin API must present; needed on any address but loopback."
     )
-    workers: int = Field(1, ge=1, le=256, description="Worker processes; they share the listening socket.")
+    workers: int = Field(1, ge=1, le=256, description="Worker processes, over which users are spread.")
     state_dir: Path = Field(Path("var"), description="Folder for the socket, the SQLite store and the last rollout.")
     store_url: str | None = Field(
         None, repr=False, description="SQLAlchemy URL of the store; without it a SQLite file in the state folder."
@@ -84,9 +82,30 @@ class Settings(BaseSettings):
     shadow_concurrency: int = Field(256, ge=1, description="Shadow requests of one route at a time, in one worker.")
     shadow_total_concurrency: int = Field(512, ge=1, description="Shadow requests at a time, in one worker.")
     shadow_total_bytes: int = Field(64 * _MIB, ge=0, description="Bytes that all shadows of a worker may hold.")
+    shadow_bytes_per_s: int = Field(
+        128 * _MIB,
+        ge=_MIB,
+        description="Bytes of shadows' answers that a worker reads in a second; above, none is asked.",
+    )
     link_buffer_bytes: int = Field(16 * _MIB, ge=_MIB, description="Bytes a worker may hold for the control process.")
     remembered_users: int = Field(
         100_000, ge=0, description="Hashes of users that a worker remembers, to report each one once."
+    )
+    head_timeout_s: float = Field(10.0, gt=0, description="Seconds that a user may take to send a request's head.")
+    body_timeout_s: float = Field(
+        60.0,
+        gt=0,
+        description="Seconds that a user may take to send a request's body, and one more for each 500 bytes.",
+    )
+    keep_alive_s: float = Field(75.0, gt=0, description="Seconds that an idle connection of a user is kept.")
+    send_timeout_s: float = Field(60.0, gt=0, description="Seconds that a user may stop reading an answer.")
+    max_connections: int = Field(10_000, ge=1, description="Connections of users, in one worker; 503 above.")
+    max_in_flight: int = Field(10_000, ge=1, description="Requests under way, in one worker; 503 above.")
+    max_request_body_bytes: int = Field(
+        0, ge=0, description="Bytes of a request's body, 413 above; 0 lets the backends say."
+    )
+    underscore_headers: Annotated[Literal["drop", "keep"], BeforeValidator(_lowered)] = Field(
+        "drop", description="drop or keep header fields with an underscore in their name, which some backends mistake."
     )
     drain_s: float = Field(10.0, ge=0, le=3600, description="Seconds that a stop waits for requests in flight.")
     store_max_age_days: int = Field(30, ge=1, description="Days that evidence is kept.")
@@ -96,12 +115,22 @@ class Settings(BaseSettings):
     )
 
     @property
-    def listen_address(self) -> tuple[str, int]:
+    def listen_address(self) -> Address:
         return parse_address(self.listen)
 
     @property
-    def admin_address(self) -> tuple[str, int]:
+    def trusted(self) -> TrustedProxies:
+        return parse_trusted_proxies(self.trusted_proxies)
+
+    @property
+    def admin_address(self) -> Address:
         return parse_address(self.admin_listen)
+
+    @property
+    def admin_host(self) -> str:
+        """By which the admin listener is reached; `localhost` for a Unix socket, as only this machine reaches it."""
+        address = self.admin_address
+        return "localhost" if isinstance(address, UnixAddress) else address.host
 
     @property
     def effective_store_url(self) -> str:

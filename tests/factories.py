@@ -8,7 +8,7 @@ from proxy.core.model import Backend, Match, Migration, Rollout, Route, ShadowRu
 
 
 def make_backend(side: Any = "legacy", port: int = 1, **fields: Any) -> Backend:
-    return Backend(side=side, scheme="http", host="127.0.0.1", port=port, **fields)
+    return Backend(**({"side": side, "scheme": "http", "host": "127.0.0.1", "port": port} | fields))
 
 
 def make_route(name: str = "feeds", **fields: Any) -> Route:

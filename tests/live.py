@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from proxy.listeners import url_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -39,14 +41,14 @@ class Stage:
 
 
 @contextmanager
-def serve(app: ASGIApp | Any) -> Iterator[str]:
-    """The URL of the application while the context is open, on a free port of 127.0.0.1."""
+def serve(app: ASGIApp | Any, given: socket.socket | None = None) -> Iterator[str]:
+    """The URL of the application while the context is open, on a given listener or on a free port of 127.0.0.1."""
     server = _Announcing(uvicorn.Config(app, log_config=None, ws="none", lifespan="off", loop="asyncio", http="h11"))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with given or socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         if not server.listens.wait(10):
             raise RuntimeError("the application did not start")
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield url_of(listener)
         server.should_exit = True
         thread.join(10)

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from proxy.process import child_environment
+
 PROGRAM = "from proxy.process import die_with_parent; die_with_parent(); print('alive')"
 PARENT = "_CHANGEOVER_PARENT_PID"
 
@@ -42,6 +44,24 @@ def test_a_child_gets_the_wished_signal_when_its_parent_is_killed():
         assert process.stdout.readline() == "ready\n"
         process.kill()
         assert process.stdout.read() == ""
+
+
+def test_a_child_says_ready_into_the_pipe_that_it_was_given():
+    """One byte each time; nothing where nobody listens, or listens no more."""
+    hearing, saying = os.pipe()
+    environ = {**os.environ, **child_environment(saying)}
+    program = "from proxy.process import say_ready; say_ready(); say_ready()"
+    subprocess.run([sys.executable, "-c", program], env=environ, pass_fds=(saying,), check=True)
+    os.close(saying)
+    assert b".." == os.read(hearing, 64)
+    os.close(hearing)
+
+    hearing, saying = os.pipe()
+    os.close(hearing)
+    deaf = {**os.environ, **child_environment(saying)}
+    subprocess.run([sys.executable, "-c", program], env=deaf, pass_fds=(saying,), check=True)
+    os.close(saying)
+    subprocess.run([sys.executable, "-c", program], env={**os.environ, **child_environment()}, check=True)
 
 
 SERVING = """

@@ -51,7 +51,7 @@ _MAX_WHO_CHARACTERS = 64
 
 def create_app(control: ControlApi, settings: Settings) -> Starlette:
     """The application for the settings' admin listener. Raises StartError for a public one without a token."""
-    door = open_door(settings.admin_address[0], settings.admin_token)
+    door = open_door(settings.admin_host, settings.admin_token)
     return Starlette(
         routes=[_route(path, handlers, control) for path, handlers in ENDPOINTS.items()],
         middleware=[Middleware(Guard, door)],

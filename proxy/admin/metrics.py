@@ -62,19 +62,21 @@ def _traffic(counters: Mapping[str, Counts]) -> Iterator[Metric]:
     decided = _counter("decisions", "Decisions for a backend, by reason.", "reason")
     fallback = _counter("fallbacks", "Requests that legacy answered after new had failed.")
     retried = _counter("retries", "Requests sent again because a kept connection had gone stale.", "backend")
+    spent = _counter("retries_refused", "Requests not sent again because the retry budget was spent.", "backend")
     left = _counter("clients_left", "Requests whose user left before the answer's end.")
     for route, counts in counters.items():
         for side in SIDES:
             served.add_metric([route, side], counts.get(f"served.{side}", 0))
             failed.add_metric([route, side], counts.get(f"failed.{side}", 0))
             retried.add_metric([route, side], counts.get(f"retried.{side}", 0))
+            spent.add_metric([route, side], counts.get(f"retry.budget_spent.{side}", 0))
             for number in range(1, 6):
                 if count := counts.get(f"status.{side}.{number}xx"):
                     status.add_metric([route, side, f"{number}xx"], count)
         _add_reasons(decided, route, counts, "decided.")
         fallback.add_metric([route], counts.get("fallback", 0))
         left.add_metric([route], counts.get("client_left", 0))
-    yield from (served, failed, status, decided, fallback, retried, left)
+    yield from (served, failed, status, decided, fallback, retried, spent, left)
 
 
 def _evidence(counters: Mapping[str, Counts]) -> Iterator[Metric]:

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import click
 
+from proxy.addresses import UNIX, socket_path
 from proxy.errors import ChangeoverError, Conflict, NotFound, Refused, ServerNotReached
 
 if TYPE_CHECKING:
@@ -41,9 +42,10 @@ class Client:
     """Asks the admin API. Raises ServerNotReached where nothing answers, Refused and its like where it says no."""
 
     def __init__(self, admin_url: str) -> None:
-        if not _is_http_url(admin_url):
-            raise Refused(f"--admin-url {admin_url!r}: must be http://HOST:PORT, as {DEFAULT_URL}")
+        if not _is_http_url(admin_url) and not _is_unix_url(admin_url):
+            raise Refused(f"--admin-url {admin_url!r}: must be http://HOST:PORT, as {DEFAULT_URL}, or unix:/PATH")
         self._url = admin_url.rstrip("/")
+        self._socket_path = socket_path(admin_url) if _is_unix_url(admin_url) else None
 
     def get(self, *path: str, query: Sequence[tuple[str, str]] = ()) -> Any:
         return self._ask("GET", path, query)
@@ -85,9 +87,11 @@ class Client:
         import httpx  # noqa: PLC0415 - verbs that don't ask a server start without it
 
         timeout = httpx.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+        base = self._url if self._socket_path is None else "http://localhost"
+        transport = None if self._socket_path is None else httpx.HTTPTransport(uds=self._socket_path)
         try:
-            with httpx.Client(trust_env=False, timeout=timeout, headers=_headers()) as client:
-                return client.request(method, self._url + target, params=list(query), json=body)
+            with httpx.Client(trust_env=False, timeout=timeout, headers=_headers(), transport=transport) as client:
+                return client.request(method, base + target, params=list(query), json=body)
         except httpx.TimeoutException:
             raise ServerNotReached(f"no answer in time from {self._url}: is the server overloaded?") from None
         except httpx.TransportError as error:
@@ -117,6 +121,13 @@ def _is_http_url(url: str) -> bool:
         parts = urlsplit(url)
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:  # brackets without an IPv6 address, or a port above 65,535
+        return False
+
+
+def _is_unix_url(url: str) -> bool:
+    try:
+        return url.startswith(UNIX) and bool(socket_path(url))
+    except ValueError:
         return False
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from proxy.cli.settings import settings_options
+from proxy.cli.settings import FLAGS, settings_options
 from proxy.settings import load_settings
 
 _WELCOME = """\
@@ -19,7 +19,7 @@ Starting the demo: users at http://{users}, the admin API at http://{admin}. Ctr
 
 
 @click.command
-@settings_options()
+@settings_options(*(flag for flag in FLAGS if not flag.startswith("tls_")))
 def demo(**given: Any) -> None:
     """Run everything, with example backends.
 

@@ -18,7 +18,8 @@ def serve(**given: Any) -> None:
 
     That is its workers, its control process and the admin API.
 
-    SIGTERM drains and stops, SIGHUP reads the config again. A flag wins over its variable.
+    SIGTERM drains and stops, SIGHUP reads the config again, SIGUSR2 replaces the workers one by one.
+    A flag wins over its variable.
     """
     settings = load_settings(**given)
     from proxy.app import run_node  # noqa: PLC0415 - the server's libraries are for the server

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 # What one decides when starting a node. The other fields are limits, and variables only.
 FLAGS = (
-    "config", "listen", "admin_listen", "workers", "state_dir", "store_url", "log_format", "log_level",
+    "config", "listen", "tls_certificate", "tls_key", "trusted_proxies", "admin_listen", "workers", "state_dir",
+    "store_url", "log_format", "log_level",
 )  # fmt: skip
 
 
@@ -32,6 +33,6 @@ def settings_options(*fields: str) -> Callable[[Callable[..., Any]], Callable[..
 def _flag(field: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Read as text and checked by Settings, which knows the rules; the variable is left to it as well."""
     about = Settings.model_fields[field]
-    default = "" if about.default is None else f" [default: {about.default}]"
+    default = "" if about.default in {None, ""} else f" [default: {about.default}]"
     help_text = f"{about.description}{default} [env var: {variable(field)}]"
     return click.option(f"--{field.replace('_', '-')}", field, default=None, help=help_text)

@@ -1,4 +1,7 @@
-"""What keys mean together: equal routes, groups that disagree, and settings that are allowed but have no effect."""
+"""What keys mean together: equal routes, groups that disagree, TLS without https, settings that have no effect.
+
+Only what the document says counts here, so that every process judges it alike; files are looked at in `files`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from proxy.config.places import Finding
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
-    from proxy.config.shape import MigrationShape, RouteShape
+    from proxy.config.shape import BackendShape, MigrationShape, RouteShape
     from proxy.config.source import Loc
 
 _PARAMETER_NAME = re.compile(r"\{[^:{}]*")
@@ -66,6 +69,27 @@ def _disagreeing_groups(routes: Mapping[str, RouteShape]) -> list[Finding]:
     return findings
 
 
+def backend_findings(backends: Mapping[str, BackendShape]) -> list[Finding]:
+    """What is wrong between the keys of a backend; by side."""
+    findings = []
+    for side, backend in backends.items():
+        if side == "legacy" and "breaker" in backend.model_fields_set:
+            message = (
+                "legacy has no breaker: nothing stands in for legacy, so its users have nowhere else to go; "
+                "remove it, or write it under new"
+            )
+            findings.append(Finding(("backends", side, "breaker"), message, is_about_key=True))
+        tls = backend.tls
+        if "tls" in backend.model_fields_set and scalars.backend_address(backend.url).scheme != "https":
+            message = f"has no effect on {backend.url}; write https:// there, or remove tls"
+            findings.append(Finding(("backends", side, "tls"), message, is_about_key=True))
+        for given, missing in (("certificate", "key"), ("key", "certificate")):
+            if getattr(tls, given) is not None and getattr(tls, missing) is None:
+                message = f"needs {missing} beside it; give both or neither"
+                findings.append(Finding(("backends", side, "tls", given), message, is_about_key=True))
+    return findings
+
+
 def warnings_of(shape: MigrationShape) -> list[Finding]:
     """What is allowed and probably not meant."""
     findings = []
@@ -73,6 +97,13 @@ def warnings_of(shape: MigrationShape) -> list[Finding]:
     if scalars.backend_address(legacy) == scalars.backend_address(new):
         message = "legacy and new are the same address, so every comparison compares legacy with itself"
         findings.append(Finding(("backends", "new", "url"), message))
+    for side, backend in backends_of(shape).items():
+        if not backend.tls.verify:
+            message = (
+                f"the certificate of {backend.url} is not verified: whoever is in between can read and change "
+                "every request and answer; give its ca instead"
+            )
+            findings.append(Finding(("backends", side, "tls", "verify"), message))
     if not shape.users.key and shape.users.without_key == "legacy":
         message = "no user has a key and users without a key stay on legacy, so no percentage has an effect"
         findings.append(Finding(("users",), message))
@@ -80,6 +111,11 @@ def warnings_of(shape: MigrationShape) -> list[Finding]:
         if "shadow" in route.model_fields_set and "percentage" not in route.shadow.model_fields_set:
             findings.append(Finding(_at(name, "shadow"), "has no percentage, so nothing is shadowed"))
     return findings
+
+
+def backends_of(shape: MigrationShape) -> dict[str, BackendShape]:
+    """The backends by side, in the file's usual order."""
+    return {"legacy": shape.backends.legacy, "new": shape.backends.new}
 
 
 def _at(route: str, *keys: str) -> Loc:

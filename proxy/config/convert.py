@@ -8,6 +8,8 @@ from proxy.config import scalars
 from proxy.config.shape import KINDS
 from proxy.core.model import (
     Backend,
+    BackendTls,
+    BreakerRule,
     CompareRules,
     Health,
     KeySource,
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
 
     from proxy.config.shape import (
         BackendShape,
+        BreakerShape,
         CompareShape,
+        HealthShape,
         MatchShape,
         MigrationShape,
         PinShape,
@@ -79,16 +83,14 @@ def match_of(shape: MatchShape) -> Match:
 
 
 def _backend(side: Side, shape: BackendShape) -> Backend:
-    scheme, host, port = scalars.backend_address(shape.url)
-    health = shape.health
     return Backend(
         side=side,
-        scheme=scheme,
-        host=host,
-        port=port,
+        **scalars.backend_address(shape.url)._asdict(),
         timeouts=_timeouts(shape.timeout),
         connections=shape.connections,
-        health=Health(health.path, scalars.seconds(health.interval)) if health else None,
+        health=_health(shape.health) if shape.health else None,
+        breaker=_breaker(shape.breaker) if side == "new" and shape.breaker.enabled else None,
+        tls=BackendTls(**shape.tls.model_dump()),
     )
 
 
@@ -98,6 +100,25 @@ def _timeouts(shape: TimeoutShape) -> Timeouts:
         read_s=scalars.seconds(shape.read),
         write_s=scalars.seconds(shape.write),
         pool_s=scalars.seconds(shape.pool),
+    )
+
+
+def _health(shape: HealthShape) -> Health:
+    return Health(
+        path=shape.path,
+        interval_s=scalars.seconds(shape.interval),
+        timeout_s=scalars.seconds(shape.timeout),
+        healthy_after=shape.healthy_after,
+        unhealthy_after=shape.unhealthy_after,
+    )
+
+
+def _breaker(shape: BreakerShape) -> BreakerRule:
+    return BreakerRule(
+        failure_percentage=shape.failure_percentage,
+        window_s=scalars.seconds(shape.window),
+        min_requests=shape.min_requests,
+        cool_down_s=scalars.seconds(shape.cool_down),
     )
 
 

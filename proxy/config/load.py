@@ -6,18 +6,19 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
 from proxy.config import file as config_file
-from proxy.config.checks import route_findings, warnings_of
+from proxy.config.checks import backend_findings, backends_of, route_findings, warnings_of
 from proxy.config.convert import migration_of
 from proxy.config.faults import findings
+from proxy.config.files import file_findings, file_warnings
 from proxy.config.overrides import override
 from proxy.config.places import Places, written
 from proxy.config.scalars import described
-from proxy.config.shape import MigrationShape, RouteShape, document_of
+from proxy.config.shape import BackendShape, MigrationShape, RouteShape, Shape, document_of
 from proxy.config.source import Malformed, Source, compose
 from proxy.errors import ConfigError, Problem
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
     from proxy.config.places import Finding
     from proxy.core.model import Migration
+
+
+_Part = TypeVar("_Part", bound=Shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ def parse(text: str, file: str, environ: Mapping[str, str]) -> Loaded:
     problems = [places.fault(fault) for fault in source.faults]
     empty = {fault.loc for fault in source.faults}
     shape, found = _validate(changed.document)
+    found += file_findings(_sound_backends(changed.document))
     # A value that couldn't be read is told once: by the reader.
     problems += [places.problem(finding) for finding in found if finding.loc not in empty or finding.is_about_key]
     problems += changed.problems
@@ -108,17 +113,25 @@ def _validate(document: dict[str, Any]) -> tuple[MigrationShape | None, list[Fin
         shape = MigrationShape.model_validate(document)
     except ValidationError as error:
         found = findings(error.errors(include_url=False))
-        return None, [*found, *route_findings(_sound_routes(document))]
-    return shape, route_findings(shape.routes)
+        routes, backends = _sound_routes(document), _sound_backends(document)
+        return None, [*found, *backend_findings(backends), *route_findings(routes)]
+    return shape, [*backend_findings(backends_of(shape)), *route_findings(shape.routes)]
 
 
 def _sound_routes(document: dict[str, Any]) -> dict[str, RouteShape]:
-    """The routes that are fine by themselves, so that what is wrong between them is told in the same run."""
+    return _sound(document.get("routes"), RouteShape)
+
+
+def _sound_backends(document: dict[str, Any]) -> dict[str, BackendShape]:
+    return _sound(document.get("backends"), BackendShape)
+
+
+def _sound(parts: Any, kind: type[_Part]) -> dict[str, _Part]:
+    """The parts that are fine by themselves, so that what is wrong between them is told in the same run."""
     sound = {}
-    routes = document.get("routes")
-    for name, route in routes.items() if isinstance(routes, dict) else ():
+    for name, part in parts.items() if isinstance(parts, dict) else ():
         try:
-            sound[name] = RouteShape.model_validate(route)
+            sound[name] = kind.model_validate(part)
         except ValidationError:
             continue
     return sound
@@ -130,7 +143,8 @@ def _in_order(problems: list[Problem]) -> tuple[Problem, ...]:
 
 
 def _warnings(shape: MigrationShape, places: Places, file: str) -> list[str]:
-    found = _in_order([places.problem(finding) for finding in warnings_of(shape)])
+    findings = [*warnings_of(shape), *file_warnings(backends_of(shape))]
+    found = _in_order([places.problem(finding) for finding in findings])
     return [
         f"{file}:{each.line}:{each.column}: {each.path}: {each.message}"
         if each.line

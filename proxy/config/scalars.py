@@ -9,9 +9,10 @@ import ipaddress
 import re
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
+from proxy.addresses import UNIX, socket_path
 from proxy.core.paths import parse as parse_path
 
 _DURATION = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(ms|s|m)")
@@ -205,18 +206,29 @@ def url_path(value: str) -> str:
     return value
 
 
+class BackendAddress(NamedTuple):
+    """A backend's address taken apart; an IPv6 host without brackets. Fields are named as those of `Backend`."""
+
+    scheme: Literal["http", "https"]
+    host: str
+    port: int
+    socket_path: str | None = None
+
+
 def backend_url(value: str) -> str:
-    """A backend's address: `http://host:port`, and nothing after it."""
+    """A backend's address: `http://host:port`, and nothing after it, or `unix:/run/app.sock`."""
     backend_address(value)
     return value
 
 
-def backend_address(value: str) -> tuple[Literal["http", "https"], str, int]:
-    """Scheme, host (an IPv6 address without brackets) and port of a backend's address."""
+def backend_address(value: str) -> BackendAddress:
+    """The parts of a backend's address. A Unix socket stands on localhost, for who needs a host."""
+    if value.startswith(UNIX):
+        return BackendAddress("http", "localhost", _PORTS["http"], socket_path(value))
     shown = without_user_info(value)
     parts = _split(value, shown)
     if parts.scheme not in _PORTS:
-        raise ValueError(f"{shown!r} has no http:// or https:// at its beginning; write http://host:port")
+        raise ValueError(f"{shown!r} has no http://, https:// or unix: at its beginning; write http://host:port")
     if "@" in parts.netloc:
         raise ValueError(f"{shown!r} holds a user or a password; write http://host:port without them")
     if parts.path not in {"", "/"} or "?" in value or "#" in value:
@@ -224,7 +236,23 @@ def backend_address(value: str) -> tuple[Literal["http", "https"], str, int]:
             f"{shown!r} has a path or a query; write {parts.scheme}://{parts.netloc}: "
             "requests keep the path that the user sent"
         )
-    return "https" if parts.scheme == "https" else "http", _host_of(parts, shown), _port_of(parts, shown)
+    scheme: Literal["http", "https"] = "https" if parts.scheme == "https" else "http"
+    return BackendAddress(scheme, _host_of(parts, shown), _port_of(parts, shown))
+
+
+def pem_file(value: str) -> str:
+    """The absolute path of a PEM file: workers and commands may be started in different folders."""
+    if not value.startswith("/") or not value.isprintable():
+        raise ValueError(f"{value!r} is not an absolute path; write it as /etc/changeover/ca.pem")
+    return value
+
+
+def server_name(value: str) -> str:
+    """The name by which a server is asked for and certified: a host name or an IP address, without a port."""
+    found = value.removeprefix("[").removesuffix("]") if _is_bracketed_ipv6(value) else value
+    if not _HOST.fullmatch(found) and not _is_bracketed_ipv6(f"[{found}]"):
+        raise ValueError(f"{value!r} is not a server's name; write it without scheme and port, as app.internal")
+    return found.lower()
 
 
 def _split(value: str, shown: str) -> SplitResult:

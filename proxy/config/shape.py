@@ -42,6 +42,7 @@ Name = Annotated[str, AfterValidator(scalars.name)]
 Header = Annotated[str, AfterValidator(scalars.header)]
 Text = Annotated[str, AfterValidator(scalars.text)]
 JsonPath = Annotated[str, AfterValidator(scalars.json_path)]
+PemFile = Annotated[str, AfterValidator(scalars.pem_file), Field(json_schema_extra={"pattern": "^/"})]
 UrlPath = Annotated[str, AfterValidator(scalars.url_path)]
 KINDS: tuple[Literal["path", "prefix", "regex"], ...] = ("path", "prefix", "regex")
 
@@ -82,22 +83,60 @@ class TimeoutShape(Shape):
 
 
 class HealthShape(Shape):
-    path: UrlPath = Field(description="Asked with GET; a status below 500 is healthy.")
+    path: UrlPath = Field(description="Asked with GET; a status below 500 is good.")
     interval: Duration = Field("2s", description="Time from one probe to the next.")
+    timeout: Duration = Field("2s", description="To answer a probe, in all; later is bad.")
+    healthy_after: int = Field(2, ge=1, le=100, description="Good probes in a row that make an ill backend healthy.")
+    unhealthy_after: int = Field(2, ge=1, le=100, description="Bad probes in a row that make a healthy backend ill.")
+
+
+class BreakerShape(Shape):
+    enabled: bool = Field(default=True, description="false: users of new stay on new, whatever its answers are.")
+    failure_percentage: int = Field(
+        50, ge=1, le=100, description="It opens when so many requests in a hundred got no answer, or 502, 503 or 504."
+    )
+    window: Duration = Field("10s", description="The time over which requests are counted.")
+    min_requests: int = Field(
+        20, ge=1, le=1_000_000, description="It opens only after so many requests of one worker within the window."
+    )
+    cool_down: Duration = Field(
+        "5s", description="How long it stays open; doubled up to a minute when it opens anew. Then new is tried."
+    )
+
+
+class TlsShape(Shape):
+    ca: PemFile | None = Field(None, description="PEM file of the authorities to trust, in place of the system's.")
+    server_name: Annotated[str, AfterValidator(scalars.server_name)] | None = Field(
+        None, description="The name to ask for and to find in the certificate, in place of the URL's host."
+    )
+    certificate: PemFile | None = Field(
+        None, description="PEM file of the certificate to show to the backend, then its chain; needs key."
+    )
+    key: PemFile | None = Field(None, description="PEM file of the certificate's private key, without passphrase.")
+    verify: bool = Field(
+        default=True, description="false: believe any certificate. Whoever is in between reads and changes everything."
+    )
 
 
 class BackendShape(Shape):
     url: Annotated[str, AfterValidator(scalars.backend_url)] = Field(
-        description="Scheme, host and port: http://host:port. No path: requests keep theirs.",
-        json_schema_extra={"pattern": "^https?://[^/?#@]+/?$"},
+        description="http://host:port, https://host:port or unix:/path. No URL path: requests keep theirs.",
+        json_schema_extra={"pattern": "^(https?://[^/?#@]+/?|unix:/.*[^/])$"},
     )
     timeout: TimeoutShape = Field(TimeoutShape(), description="How long each phase of an exchange may take.")
     connections: int = Field(256, ge=1, le=65_535, description="The most connections to this backend at a time.")
     health: HealthShape | None = Field(None, description="An active probe; without it a backend counts as healthy.")
+    breaker: BreakerShape = Field(
+        BreakerShape(), description="Sends users of new to legacy while new's answers fail. Only new has one."
+    )
+    tls: TlsShape = Field(TlsShape(), description="How a backend with https is known, and we to it.")
 
 
 class BackendsShape(Shape):
-    legacy: BackendShape = Field(description="The backend that is to be switched off one day.")
+    legacy: BackendShape = Field(
+        description="The backend that is to be switched off one day.",
+        json_schema_extra={"not": {"required": ["breaker"]}},
+    )
     new: BackendShape = Field(description="The backend that takes over.")
 
 

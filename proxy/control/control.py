@@ -37,7 +37,7 @@ from proxy.errors import NotFound
 from proxy.traffic.tasks import Tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
     from typing import Self
 
@@ -80,6 +80,7 @@ class Control:
         )
         self._totals = Totals(store, self._threads, self._recorder)
         self._reload_wanted = asyncio.Event()
+        self.on_reloaded: Callable[[], None] = lambda: None  # after each reading of the config, refused or not
 
     def _publish(self, document: Mapping[str, Any]) -> None:
         self._comparers.set_rules(document["config"])
@@ -144,6 +145,7 @@ class Control:
                 await self._changes.reload()
             except Exception:  # a fault of ours must not end the following
                 log.exception("config.unreloaded")
+            self.on_reloaded()
 
     async def _keep_on_disk(self) -> None:
         while True:

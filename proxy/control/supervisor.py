@@ -1,9 +1,13 @@
-"""Keeps a node's processes alive, and ends them in order.
+"""Keeps a node's processes alive, replaces them one by one, and ends them in order.
 
 1. A child that ends is started again, after a pause that doubles with each early end: no storm of restarts.
 2. A child that refuses its very first start with exit code 2 (a wrong setting, an occupied port) ends everything.
-3. At the end the children of one rank after the other get SIGTERM and their time, then SIGKILL.
-4. Children are in sessions of their own, so that Ctrl-C reaches only the supervisor, which keeps rule 3.
+3. A rolling restart takes one child after the other: its successor is started and says that it is ready, then the old
+   process gets SIGTERM. A successor that doesn't get ready changes nothing, and the restart ends there.
+4. A child has at most one predecessor that drains; the next rolling restart waits for its end. Restarts that are asked
+   for meanwhile become one.
+5. At the end the children of one rank after the other get SIGTERM and their time, then SIGKILL.
+6. Children are in sessions of their own, so that Ctrl-C reaches only the supervisor, which keeps rule 5.
 
 What the children are it is told; it knows nothing of workers or control.
 """
@@ -11,19 +15,19 @@ What the children are it is told; it knows nothing of workers or control.
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from proxy.process import child_environment, die_with_parent
+from proxy.control.life import Child, Life
+from proxy.process import die_with_parent
+from proxy.sdnotify import ServiceManager
 
 if TYPE_CHECKING:
-    from asyncio.subprocess import Process
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["Backoff", "Child", "Supervisor", "die_with_parent"]
 
@@ -31,18 +35,8 @@ log = structlog.get_logger(__name__)
 
 REFUSED_START = 2  # a wrong usage or config, which no restart mends
 _LAST_WORDS_S = 2.0  # beyond drain_s: writing the last counters, closing connections
-
-
-@dataclass(frozen=True, slots=True)
-class Child:
-    """One process to keep alive. Lower `stop_rank`s are stopped first; `is_reloadable` ones get SIGHUP."""
-
-    name: str
-    argv: tuple[str, ...]
-    environ: Mapping[str, str] = field(default_factory=dict)
-    pass_fds: tuple[int, ...] = ()
-    stop_rank: int = 0
-    is_reloadable: bool = False
+READY_S = 60.0  # for a successor; a worker takes a second, on a machine that is busy ten
+RELOADED_S = 10.0  # for a reload to be told as done; what it does is bounded elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +54,38 @@ class Backoff:
         return min(previous_s * 2, self.max_s)
 
 
+@dataclass(slots=True, eq=False)
+class _Slot:
+    """A child's place: the process that has it now, the one before that still drains."""
+
+    child: Child
+    life: Life | None = None
+    predecessor: Life | None = None
+    was_ready: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class Supervisor:
     """See the module. One `run` for each Supervisor; `drain_s` is the time that each rank has to stop."""
 
-    def __init__(self, children: Sequence[Child], drain_s: float, backoff: Backoff | None = None) -> None:
-        self._children = children
+    def __init__(
+        self,
+        children: Sequence[Child],
+        drain_s: float,
+        backoff: Backoff | None = None,
+        manager: ServiceManager | None = None,
+        ready_s: float = READY_S,
+    ) -> None:
+        self._slots = [_Slot(child) for child in children]
         self._drain_s = drain_s
         self._backoff = backoff or Backoff()
-        self._running: dict[str, Process] = {}
+        self._manager = manager or ServiceManager()
+        self._ready_s = ready_s
+        self._lives: set[Life] = set()
         self._stop = asyncio.Event()
         self._is_forced = asyncio.Event()
+        self._reload_wanted = asyncio.Event()
+        self._roll_wanted = asyncio.Event()
+        self._group = asyncio.TaskGroup()
         self._exit_code = 0
 
     async def run(self) -> int:
@@ -77,10 +93,15 @@ class Supervisor:
 
         A second signal ends the waiting for children that drain.
         """
-        with _Signals(self.stop, self.reload):
-            async with asyncio.TaskGroup() as group:
-                kept = {child.name: group.create_task(self._keep_running(child)) for child in self._children}
+        with _Signals(self.stop, self.reload, self.roll):
+            async with self._group as group:
+                kept = {slot.child.name: group.create_task(self._keep_running(slot)) for slot in self._slots}
+                group.create_task(self._tell_manager())
+                group.create_task(self._keep_watchdog_calm())
+                rolling = group.create_task(self._keep_rolling())
                 await self._stop.wait()
+                self._manager.stopping("draining")
+                await rolling  # so that no process is started behind our back
                 await self._stop_in_order(kept)
         log.info("node.stopped", exit_code=self._exit_code)
         return self._exit_code
@@ -93,103 +114,206 @@ class Supervisor:
 
     def reload(self) -> None:
         """Passes SIGHUP on to the children that reload."""
-        for child in self._children:
-            if child.is_reloadable:
-                self._signal(child, signal.SIGHUP)
+        if self._stop.is_set():
+            return
+        self._manager.reloading()
+        for slot in self._slots:
+            if slot.child.is_reloadable and slot.life is not None:
+                slot.life.reload()
+        self._reload_wanted.set()
+
+    def roll(self) -> None:
+        """Replaces the children that can be replaced, one after the other (rules 3 and 4)."""
+        self._roll_wanted.set()
 
     # --- one child ---
-    async def _keep_running(self, child: Child) -> None:
-        loop = asyncio.get_running_loop()
-        starts, pause_s = 0, 0.0
+    async def _keep_running(self, slot: _Slot) -> None:
+        first, pause_s = True, 0.0
         while not self._stop.is_set():
-            started_at = loop.time()
-            code = await self._run_once(child)
-            lived_s = loop.time() - started_at
-            starts += 1
+            slot.life = began = await self._begin(slot)
+            last = await _last_of(slot)
+            slot.life = None
             if self._stop.is_set():
                 return
-            if starts == 1 and code == REFUSED_START and lived_s < self._backoff.steady_s:
-                log.error("child.refused", child=child.name, exit_code=code)
+            code, lived_s = (None, 0.0) if last is None else (last.exit_code, last.lived_s)
+            is_first, first = first and last is began, False
+            if is_first and code == REFUSED_START and lived_s < self._backoff.steady_s:
+                log.error("child.refused", child=slot.child.name, exit_code=code)
                 self._exit_code = REFUSED_START
                 self.stop()
                 return
             pause_s = self._backoff.after(pause_s, lived_s)
-            log.warning("child.ended", child=child.name, exit_code=code, lived_s=round(lived_s, 3), pause_s=pause_s)
-            await _happens_within(self._stop, pause_s)
-
-    async def _run_once(self, child: Child) -> int | None:
-        """The exit code of one life (negative: the signal), or None when it could not even be started."""
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *child.argv,
-                env={**os.environ, **child.environ, **child_environment()},
-                pass_fds=child.pass_fds,
-                stdin=asyncio.subprocess.DEVNULL,
-                start_new_session=True,
+            log.warning(
+                "child.ended", child=slot.child.name, exit_code=code, lived_s=round(lived_s, 3), pause_s=pause_s
             )
+            await _any_of(self._stop, within_s=pause_s)
+
+    async def _begin(self, slot: _Slot) -> Life | None:
+        """A new process for the child, which has no place yet; None where it could not even be started."""
+        child = slot.child
+        try:
+            life = await Life.begin(child, slot.was_ready.set)
         except OSError as error:
             log.error("child.unstartable", child=child.name, cause=str(error))  # noqa: TRY400  # the message is complete
             return None
-        self._running[child.name] = process
-        log.info("child.started", child=child.name, pid=process.pid)
+        self._lives.add(life)
+        self._group.create_task(self._forget_at_end(life))
+        log.info("child.started", child=child.name, pid=life.pid)
         if self._is_forced.is_set():
-            self._signal(child, signal.SIGKILL)
+            life.signal(signal.SIGKILL)
         elif self._stop.is_set():
-            self._signal(child, signal.SIGTERM)
-        try:
-            return await process.wait()
-        finally:
-            del self._running[child.name]
+            life.signal(signal.SIGTERM)
+        return life
 
-    def _signal(self, child: Child, number: signal.Signals) -> None:
-        process = self._running.get(child.name)
-        if process is not None:
-            with suppress(ProcessLookupError):
-                process.send_signal(number)
+    async def _forget_at_end(self, life: Life) -> None:
+        await life.ended.wait()
+        self._lives.discard(life)
+
+    # --- rolling restarts ---
+    async def _keep_rolling(self) -> None:
+        while not self._stop.is_set():
+            await _any_of(self._roll_wanted, self._stop)
+            if self._roll_wanted.is_set() and not self._stop.is_set():
+                self._roll_wanted.clear()
+                await self._roll()
+
+    async def _roll(self) -> None:
+        log.info("roll.began")
+        for slot in self._slots:
+            if slot.child.is_rolled and not await self._replace(slot):
+                if not self._stop.is_set():
+                    log.error("roll.ended_early", child=slot.child.name)
+                    self._manager.status(f"a new {slot.child.name} did not get ready; the old one goes on")
+                return
+        log.info("roll.done")
+        self._manager.status("all replaced")
+
+    async def _replace(self, slot: _Slot) -> bool:
+        """Whether the child's process is a new one now; False leaves all as it was."""
+        if slot.predecessor is not None:
+            await _any_of(slot.predecessor.ended, self._stop)
+        old = slot.life
+        if self._stop.is_set() or old is None:
+            return not self._stop.is_set()  # without a process it is between two lives: a new one comes anyway
+        self._manager.status(f"replacing {slot.child.name}")
+        successor = await self._begin(slot)
+        if successor is None:
+            return False
+        await _any_of(successor.ready, successor.ended, self._stop, within_s=self._ready_s)
+        if self._stop.is_set():
+            return False
+        if not successor.ready.is_set() or successor.ended.is_set():
+            log.error("child.unready", child=slot.child.name, pid=successor.pid, exit_code=successor.exit_code)
+            successor.signal(signal.SIGKILL)
+            return False
+        if slot.life is old:
+            slot.life, slot.predecessor = successor, old
+        else:
+            slot.predecessor = successor  # the old one died meanwhile: its place is taken, or will be, by a new one
+        leaving = slot.predecessor
+        leaving.signal(signal.SIGTERM)
+        self._group.create_task(self._see_off(leaving))
+        log.info("child.replaced", child=slot.child.name, pid=successor.pid, before=old.pid)
+        return True
+
+    async def _see_off(self, life: Life) -> None:
+        """Waits for the end of a process that drains; kills it after its time."""
+        await _any_of(life.ended, within_s=self._drain_s + _LAST_WORDS_S)
+        if not life.ended.is_set():
+            log.warning("child.killed", child=life.child.name, reason="did not stop")
+            life.signal(signal.SIGKILL)
+
+    # --- what the service manager is told ---
+    async def _tell_manager(self) -> None:
+        for slot in self._slots:
+            await _any_of(slot.was_ready, self._stop)
+        if self._stop.is_set():
+            return
+        log.info("node.ready")
+        self._manager.ready("serving")
+        while not self._stop.is_set():
+            await _any_of(self._reload_wanted, self._stop)
+            self._reload_wanted.clear()
+            await self._wait_for_reloads()
+            if not self._stop.is_set():
+                self._manager.ready("serving")
+
+    async def _wait_for_reloads(self) -> None:
+        for slot in self._slots:
+            if slot.child.is_reloadable and slot.child.says_ready and slot.life is not None:
+                await _any_of(slot.life.reloaded, slot.life.ended, self._stop, within_s=RELOADED_S)
+
+    async def _keep_watchdog_calm(self) -> None:
+        if self._manager.watchdog_s is None:
+            return
+        while not self._stop.is_set():
+            self._manager.alive()
+            await _any_of(self._stop, within_s=self._manager.watchdog_s / 2)  # as sd_watchdog_enabled(3) advises
 
     # --- the end ---
-    async def _stop_in_order(self, kept: Mapping[str, asyncio.Task[None]]) -> None:
-        for rank in sorted({child.stop_rank for child in self._children}):
-            members = [child for child in self._children if child.stop_rank == rank]
-            for child in members:
-                self._signal(child, signal.SIGTERM)
-            await self._wait_or_kill(members, {kept[child.name] for child in members})
+    async def _stop_in_order(self, kept: dict[str, asyncio.Task[None]]) -> None:
+        for rank in sorted({slot.child.stop_rank for slot in self._slots}):
+            names = {slot.child.name for slot in self._slots if slot.child.stop_rank == rank}
+            for life in self._of(names):
+                life.signal(signal.SIGTERM)
+            await self._wait_or_kill(names, [kept[name] for name in names])
 
-    async def _wait_or_kill(self, members: Sequence[Child], lives: set[asyncio.Task[None]]) -> None:
-        forced = asyncio.create_task(self._is_forced.wait())
-        deadline = asyncio.get_running_loop().time() + self._drain_s + _LAST_WORDS_S
-        while lives and not forced.done():
-            left_s = deadline - asyncio.get_running_loop().time()
-            if left_s <= 0:
-                break
-            await asyncio.wait({*lives, forced}, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
-            lives = {life for life in lives if not life.done()}
-        forced.cancel()
-        for child in members:
-            if child.name in self._running:
-                log.warning("child.killed", child=child.name, reason="forced" if forced.done() else "did not stop")
-                self._signal(child, signal.SIGKILL)
-        if lives:
-            await asyncio.wait(lives)
+    def _of(self, names: set[str]) -> list[Life]:
+        return [life for life in self._lives if life.child.name in names]
+
+    async def _wait_or_kill(self, names: set[str], keeping: list[asyncio.Task[None]]) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._drain_s + _LAST_WORDS_S):
+                while not self._is_forced.is_set() and (waiting := self._of(names)):
+                    await _any_of(waiting[0].ended, self._is_forced)
+                    await asyncio.sleep(0)  # the end is noted
+        reason = "forced" if self._is_forced.is_set() else "did not stop"
+        for life in self._of(names):
+            log.warning("child.killed", child=life.child.name, reason=reason)
+            life.signal(signal.SIGKILL)
+        await asyncio.wait(keeping)
+        for life in self._of(names):
+            await life.ended.wait()
+
+
+async def _last_of(slot: _Slot) -> Life | None:
+    """Waits for the end of the process that has the slot, or of its successor; that one, or None if there was none."""
+    last = None
+    while slot.life is not None and slot.life is not last:
+        last = slot.life
+        await last.ended.wait()  # by then a successor may have its place
+    return last
 
 
 class _Signals:
-    """SIGTERM and SIGINT stop, SIGHUP reloads, as long as the context lasts."""
+    """SIGTERM and SIGINT stop, SIGHUP reloads, SIGUSR2 rolls, as long as the context lasts."""
 
-    def __init__(self, stop: Callable[[], None], reload: Callable[[], None]) -> None:
-        self._handlers = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: reload}
+    def __init__(self, stop: Callable[[], None], reload: Callable[[], None], roll: Callable[[], None]) -> None:
+        self._handlers = {
+            signal.SIGTERM: stop,
+            signal.SIGINT: stop,
+            signal.SIGHUP: reload,
+            signal.SIGUSR2: roll,
+        }
+        self._before: dict[signal.Signals, Any] = {}
         self._loop = asyncio.get_running_loop()
 
     def __enter__(self) -> None:
         for number, handler in self._handlers.items():
+            self._before[number] = signal.getsignal(number)
             self._loop.add_signal_handler(number, handler)
 
     def __exit__(self, *_: object) -> None:
-        for number in self._handlers:
+        for number, before in self._before.items():
             self._loop.remove_signal_handler(number)
+            signal.signal(number, before)
 
 
-async def _happens_within(event: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
+async def _any_of(*events: asyncio.Event, within_s: float | None = None) -> None:
+    """Waits for the first of these events, or for `within_s`; which one it was the caller asks."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

@@ -40,6 +40,8 @@ class Verdict(StrEnum):
 # pairs                    requests for which both answers arrived, compared or not
 # skipped.<reason>         requests that were not compared, each with its reason
 # retried.<side>           requests sent again after a kept-alive connection turned out to be closed
+# retry.budget_spent.<side>
+#                          requests that were not sent again then, because too many had been (core/budget)
 # client_left              requests whose user left before the end of the answer
 # self_pairs, self_matches, self_mismatches, self_gave_up
 #                          noise runs: legacy asked twice; outside coverage and match rate

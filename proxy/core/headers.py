@@ -1,51 +1,68 @@
 """Which header fields cross the proxy, in both directions.
 
-Fields that speak about one connection stay on it (RFC 9110 §7.6.1); all others pass unchanged, in order, with
-duplicates kept. Framing (Content-Length, Transfer-Encoding) is decided here and rebuilt by who writes the message.
+Fields that speak about one connection stay on it (RFC 9110 §7.6.1); all others pass as they came, byte for byte, in
+order, with duplicates kept. Framing is `framing`'s and is rebuilt by who writes the message; what we say of the way a
+request took is `forwarding`'s.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from typing import TYPE_CHECKING, NamedTuple
 
+from proxy.core.forwarding import FORWARDING_FIELDS, is_forwarding_field
+from proxy.core.framing import answer_length, request_framing
 from proxy.errors import RequestRefused
 
-RawHeaders = list[tuple[bytes, bytes]]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from proxy.core.forwarding import Forwarding, Peer
 
 SHADOW_LINE = b"x-changeover-shadow: 1\r\n"
+WEBSOCKET_LINES = b"connection: Upgrade\r\nupgrade: websocket\r\n"
 
-# RFC 9110 §7.6.1; Upgrade, because an upgraded connection would bypass the decision for each request.
+# RFC 9110 §7.6.1; Upgrade, because an upgraded connection would bypass the decision for each request; h2c's settings.
 _CONNECTION_FIELDS = frozenset(
-    {b"connection", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade"}
+    {b"connection", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade", b"http2-settings"}
 )
 # Answered by the server itself (RFC 9110 §10.1.1), or ours to say.
-_OURS = frozenset({b"expect", b"x-changeover-shadow"})
-_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
-_HANDLED = (
-    _CONNECTION_FIELDS
-    | _OURS
-    | {b"host", b"content-length", b"x-request-id", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"}
-)
-# A client must not make us drop what routing, framing and identity rest on (as Envoy refuses it, too).
-_NEVER_NOMINATED = frozenset({b"host", b"content-length", b"cookie", b"authorization"})
+_OURS = frozenset({b"expect", b"x-changeover-shadow", b"host", b"content-length", b"x-request-id", b"max-forwards"})
+_TRACE = frozenset({b"traceparent", b"tracestate"})
+HANDLED = _CONNECTION_FIELDS | _OURS | FORWARDING_FIELDS | _TRACE
+# A client must not make us drop what routing, framing and identity rest on (Envoy refuses it, too).
+_NEVER_NOMINATED = frozenset({b"host", b"content-length", b"transfer-encoding", b"cookie", b"authorization"})
 _HARMLESS_OPTIONS = frozenset({b"close", b"keep-alive", b""})
 _USUAL_CONNECTION = frozenset({b"close", b"keep-alive", b"Close", b"Keep-Alive"})  # nearly all: nothing to take apart
+_USUAL_LINE = b"\nConnection: keep-alive\r\n"
+_KEEP_ALIVE = frozenset({b"keep-alive"})
 _NONE: frozenset[bytes] = frozenset()
+# RFC 9110 §7.2 without user information and commas; the underscore is no host name's, but containers have it.
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]+)(?::([0-9]{1,5}))?")
+_ABSOLUTE = re.compile(rb"[hH][tT][tT][pP][sS]?://([^/?#]*)([^#]*)")
+_MAX_ID_BYTES = 128
 
 
 class RequestHead(NamedTuple):  # as Decision: one for each request
     """A request's header fields, sorted out.
 
-    `lines` are the fields to forward, each ended by CRLF, without the empty line at the end. `values` holds the first
-    value of each field that was asked for. `content_length` is None where the request says none.
+    `lines` are the fields to forward, each ended by CRLF, without the empty line at the end and without what is new
+    with each request (its id, its trace, Max-Forwards). `values` holds the first value of each field that was asked
+    for. `content_length` is None where the request says none; `request_id` where it brings no sound one.
     """
 
     lines: bytes
-    values: dict[str, str]
+    values: Mapping[str, str]
     host: str | None
-    request_id: str
+    request_id: str | None
     content_length: int | None
     is_chunked: bool
+    is_last: bool
+    expects_continue: bool
+    is_websocket: bool
+    traceparent: list[bytes] | None
+    tracestate: list[bytes] | None
+    max_forwards: list[bytes] | None
 
     @property
     def has_body(self) -> bool:
@@ -53,115 +70,213 @@ class RequestHead(NamedTuple):  # as Decision: one for each request
 
 
 def read_request(
-    headers: RawHeaders,
+    lines: bytes,
     wanted: frozenset[bytes],
     *,
-    client: str | None,
-    scheme: str,
-    new_request_id: str,
+    peer: Peer,
+    forwarding: Forwarding,
+    is_1_0: bool = False,
+    keeps_underscores: bool = False,
 ) -> RequestHead:
-    """Sorts out a request's fields (names in lower case). Raises RequestRefused on what can't be forwarded safely.
+    """Sorts out a request's field lines, each with its CRLF. Raises RequestRefused on what can't be forwarded safely.
 
-    `wanted` names the fields whose values the decision needs; `client` is the peer's address. `new_request_id` is
-    used where the request brings no X-Request-Id.
+    `wanted` names (in lower case) the fields whose values the decision needs. Fields with an underscore in their name,
+    which many backends can't tell from a hyphen, are dropped unless `keeps_underscores` or they are wanted.
     """
     out: list[bytes] = [b""]
     values: dict[str, str] = {}
     handled: dict[bytes, list[bytes]] = {}
-    for name, value in headers:
-        if name in wanted:
+    special = HANDLED | wanted if wanted else HANDLED
+    has_underscores = b"_" in lines
+    for line in lines.split(b"\r\n")[:-1]:
+        name, _, value = line.partition(b":")
+        name = name.lower()
+        if name not in special and not is_forwarding_field(name):
+            if not has_underscores or _is_kept(name, keeps_underscores=keeps_underscores):
+                out.append(line)
+            continue
+        value = value.strip(b" \t")
+        is_way = is_forwarding_field(name)
+        if name in wanted and (peer.is_trusted or not is_way):  # a user's word on the way must not choose the side
             values.setdefault(name.decode("latin-1"), value.decode("utf-8", "surrogateescape"))
-        if name in _HANDLED:
+        if is_way or name in HANDLED:
             handled.setdefault(name, []).append(value)
         else:
-            out.append(b"%b: %b\r\n" % (name, value))
+            out.append(line)
+    options = _NONE
     if b"connection" in handled:
-        out = _without_nominated(out, handled[b"connection"])
-    host = _only(handled, b"host")
-    if host is not None:
-        out[0] = b"host: %b\r\n" % host
-    request_id = _request_id(_last(handled, b"x-request-id"), new_request_id)
-    out.append(_forwarding_lines(handled, host or b"", client or "unknown", scheme, request_id))
-    content_length, is_chunked = _framing(handled) if not _FRAMING.isdisjoint(handled) else (None, False)
+        options = _NONE.union(*map(_options, handled[b"connection"]))
+        nominated = options - _HARMLESS_OPTIONS
+        if nominated:
+            out = _without(out, nominated, wanted)
+    host = _read_host(handled.get(b"host"), is_1_0=is_1_0)
+    out[0] = b"host: %b" % host
+    expects_continue = _expects_continue(handled, is_1_0=is_1_0) if b"expect" in handled else False
+    content_length, is_chunked = request_framing(handled, is_1_0=is_1_0)
     if content_length is not None:
-        out.append(b"content-length: %d\r\n" % content_length)
+        out.append(b"content-length: %d" % content_length)
     elif is_chunked:
-        out.append(b"transfer-encoding: chunked\r\n")
+        out.append(b"transfer-encoding: chunked")
+    out.append(forwarding.lines(peer, handled, host, b"1.0" if is_1_0 else b"1.1"))
     return RequestHead(
-        b"".join(out), values, host.decode("latin-1") if host else None, request_id, content_length, is_chunked
+        lines=b"\r\n".join(out),
+        values=values,
+        host=host.decode("latin-1") if host else None,
+        request_id=_sound_id(handled[b"x-request-id"][-1]) if b"x-request-id" in handled else None,
+        content_length=content_length,
+        is_chunked=is_chunked,
+        is_last=is_1_0 or b"close" in options,
+        expects_continue=expects_continue,
+        is_websocket=b"upgrade" in options and _is_websocket(handled),
+        traceparent=handled.get(b"traceparent"),
+        tracestate=handled.get(b"tracestate"),
+        max_forwards=handled.get(b"max-forwards"),
     )
 
 
-def _only(handled: dict[bytes, list[bytes]], name: bytes) -> bytes | None:
-    """The value of a field that two parties must not read differently, so that it may stand there only once."""
-    found = handled.get(name)
-    if found is None:
-        return None
-    if len(found) > 1:
-        raise RequestRefused(400, f"the request has two {name.decode()} fields; send one")
-    return found[0]
-
-
-def _last(handled: dict[bytes, list[bytes]], name: bytes) -> bytes | None:
-    found = handled.get(name)
-    return found[-1] if found else None
-
-
-def _forwarding_lines(
-    handled: dict[bytes, list[bytes]], host: bytes, client: str, scheme: str, request_id: str
-) -> bytes:
-    """What we say of the way the request took; proto and host are left as a proxy before us said them."""
-    peers = [*handled.get(b"x-forwarded-for", ()), client.encode("latin-1")]
-    return b"x-forwarded-for: %b\r\nx-forwarded-proto: %b\r\nx-forwarded-host: %b\r\nx-request-id: %b\r\n" % (
-        b", ".join(peers),
-        _last(handled, b"x-forwarded-proto") or scheme.encode(),
-        _last(handled, b"x-forwarded-host") or host,
-        request_id.encode(),
-    )
-
-
-def _without_nominated(lines: list[bytes], connection: list[bytes]) -> list[bytes]:
-    """The lines but for the fields that Connection names (RFC 9110 §7.6.1)."""
-    nominated = _NONE.union(*map(_options, connection))
-    wrong = nominated & _NEVER_NOMINATED
-    if wrong:
-        raise RequestRefused(400, f"Connection names {min(wrong).decode()}, which is not a connection's own field")
-    return [line for line in lines if line.partition(b":")[0] not in nominated] if nominated else lines
+def _is_kept(name: bytes, *, keeps_underscores: bool) -> bool:
+    """Whether a field passes as to its underscores; never where it would pass for one that says the way."""
+    return b"_" not in name or (keeps_underscores and not is_forwarding_field(name.replace(b"_", b"-")))
 
 
 def _options(connection: bytes) -> frozenset[bytes]:
     if connection in _USUAL_CONNECTION:
-        return _NONE
-    return frozenset(option.strip().lower() for option in connection.split(b",")) - _HARMLESS_OPTIONS
+        return frozenset((connection.lower(),))
+    return frozenset(option.strip(b" \t").lower() for option in connection.split(b","))
 
 
-def _framing(handled: dict[bytes, list[bytes]]) -> tuple[int | None, bool]:
-    """Content-Length and whether the body is chunked (RFC 9112 §6.3; both at once is request smuggling)."""
-    length, coding = _only(handled, b"content-length"), _only(handled, b"transfer-encoding")
-    if coding is not None:
-        if length is not None:
-            raise RequestRefused(400, "the request has both Content-Length and Transfer-Encoding; send one")
-        if coding.strip().lower() != b"chunked":
-            raise RequestRefused(501, "Transfer-Encoding other than chunked is not implemented")
-        return None, True
-    if length is None:
-        return None, False
-    if not length.isdigit():
-        raise RequestRefused(400, "Content-Length is not a whole number")
-    return int(length), False
+def _without(lines: list[bytes], nominated: frozenset[bytes], wanted: frozenset[bytes]) -> list[bytes]:
+    """The lines but for the fields that Connection names (RFC 9110 §7.6.1); `wanted` ones tell users apart."""
+    never = _NEVER_NOMINATED | wanted
+    wrong = [name for name in nominated if name in never or (is_forwarding_field(name) and name != b"via")]
+    if wrong:
+        name = min(wrong).decode("latin-1")
+        raise RequestRefused(400, f"Connection names {name}, which is not a connection's own field")
+    return [line for line in lines if line.partition(b":")[0].lower() not in nominated]
 
 
-def _request_id(given: bytes | None, new: str) -> str:
-    """The client's id where it is short, visible ASCII; a new one otherwise."""
-    if given and len(given) <= 128 and given.isascii() and given.decode().isprintable() and b" " not in given:
-        return given.decode()
-    return new
+def _read_host(hosts: list[bytes] | None, *, is_1_0: bool) -> bytes:
+    """The one Host; empty where an HTTP/1.0 request has none, which a backend is told as such (RFC 9112 §3.2)."""
+    if hosts is None:
+        if is_1_0:
+            return b""
+        raise RequestRefused(400, "the request has no Host field (RFC 9112 §3.2)")
+    if len(hosts) > 1:
+        raise RequestRefused(400, "the request has two Host fields; send one (RFC 9112 §3.2)")
+    found = _HOST.fullmatch(hosts[0])
+    if found is None or int(found[1] or 0) > 65_535:
+        raise RequestRefused(400, f"the Host {hosts[0][:80]!r} is not a host and port (RFC 9110 §7.2)")
+    return hosts[0]
 
 
-def read_answer(headers: RawHeaders) -> RawHeaders:
-    """The fields of a backend's answer (names in lower case) that the user gets, in order, duplicates kept."""
-    passed = [field for field in headers if field[0] not in _CONNECTION_FIELDS]
-    if len(passed) == len(headers):
-        return passed
-    nominated = _NONE.union(*[_options(value) for name, value in headers if name == b"connection"])
-    return [field for field in passed if field[0] not in nominated] if nominated else passed
+def _expects_continue(handled: Mapping[bytes, list[bytes]], *, is_1_0: bool) -> bool:
+    if is_1_0:  # RFC 9110 §10.1.1: ignored there
+        return False
+    expectation = b",".join(handled[b"expect"])
+    if expectation.lower() != b"100-continue":
+        raise RequestRefused(417, f"the expectation {expectation[:40]!r} can't be met; 100-continue can")
+    return True
+
+
+def _is_websocket(handled: Mapping[bytes, list[bytes]]) -> bool:
+    return handled.get(b"upgrade", [b""])[0].lower() == b"websocket"
+
+
+def _sound_id(given: bytes) -> str | None:
+    """The client's id where it is short, visible ASCII."""
+    is_sound = given and len(given) <= _MAX_ID_BYTES and given.isascii() and given.decode().isprintable()
+    return given.decode() if is_sound and b" " not in given else None
+
+
+def origin_form(target: bytes, method: bytes, host: str | None) -> bytes:
+    """The target as backends are asked for it (RFC 9112 §3.2). Raises RequestRefused on forms that are not for us."""
+    if target[:1] == b"/":
+        return target
+    if target == b"*" and method == b"OPTIONS":
+        return target
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is None:
+        raise RequestRefused(400, f"the target {target[:40]!r} is not a path (RFC 9112 §3.2.1)")
+    if host is None or absolute[1].lower() != host.lower().encode("latin-1"):
+        raise RequestRefused(400, f"the target's authority {absolute[1][:80]!r} is not the Host's (RFC 9112 §3.2.2)")
+    path = absolute[2]
+    if not path and method == b"OPTIONS":  # RFC 9112 §3.2.4
+        return b"*"
+    return path if path[:1] == b"/" else b"/" + path
+
+
+# --- answers ---
+class AnswerHead(NamedTuple):
+    """What an answer's fields say. `lines` are those that the user gets, each with its CRLF.
+
+    `length` is None without Content-Length; then the body is chunked, or ends with the connection.
+    """
+
+    lines: bytes
+    length: int | None
+    is_chunked: bool
+    keeps_alive: bool
+
+
+_SPECIAL = re.compile(
+    rb"\n(connection|keep-alive|proxy-connection|te|transfer-encoding|upgrade|content-length):[ \t]*([^\r]*)"
+)
+_HOP_LINES = re.compile(
+    rb"(?i)(?<=\n)(?:connection|keep-alive|proxy-connection|te|transfer-encoding|upgrade):[^\r]*\r\n"
+)
+_LENGTH_LINES = re.compile(rb"(?i)(?<=\n)content-length:[^\r]*\r\n")
+
+
+def read_answer(lines: bytes, *, is_1_0: bool = False, may_have_length: bool = True) -> AnswerHead:
+    """Sorts out an answer's field lines, each with its CRLF. Raises ValueError where its framing can't be trusted.
+
+    `may_have_length` is False for what never has a Content-Length (204): the user gets none then.
+    """
+    special = _SPECIAL.findall(b"\n" + lines.lower())
+    length: int | None = None
+    is_chunked, options = False, _NONE
+    for name, value in special:
+        if name == b"content-length":
+            if length is not None:
+                raise ValueError("it has two Content-Length fields")
+            length = answer_length(value)
+        elif name == b"transfer-encoding":
+            if is_chunked or value.rstrip(b" \t") != b"chunked":
+                raise ValueError(f"its Transfer-Encoding {value[:40]!r} is not understood")
+            is_chunked = True
+        elif name == b"connection":
+            options |= _options(value)
+    if is_chunked and (length is not None or is_1_0):
+        raise ValueError("it has Transfer-Encoding where none may be")
+    passed = lines
+    hops = len(special) - (length is not None)
+    if hops:
+        passed = _without_usual(lines) if hops == 1 and options == _KEEP_ALIVE else _end_to_end(lines, options)
+    if length is not None and not may_have_length:
+        passed = _LENGTH_LINES.sub(b"", b"\n" + passed)[1:]
+    return AnswerHead(passed, length, is_chunked, _keeps_alive(options, is_1_0=is_1_0))
+
+
+def _keeps_alive(options: frozenset[bytes], *, is_1_0: bool) -> bool:
+    """Whether the connection goes on after the answer (RFC 9112 §9.3)."""
+    return b"close" not in options and (not is_1_0 or b"keep-alive" in options)
+
+
+def _without_usual(lines: bytes) -> bytes:
+    """The lines but for their one field of the connection's own, written as nearly all servers write it."""
+    before, found, after = (b"\n" + lines).partition(_USUAL_LINE)
+    if not found:
+        return _end_to_end(lines, _KEEP_ALIVE)
+    return before[1:] + b"\n" + after if before else after
+
+
+def _end_to_end(lines: bytes, options: frozenset[bytes]) -> bytes:
+    """The lines but for the connection's own."""
+    passed = _HOP_LINES.sub(b"", b"\n" + lines)[1:]
+    nominated = options - _HARMLESS_OPTIONS
+    return _without_nominated(passed, nominated) if nominated else passed
+
+
+def _without_nominated(lines: bytes, nominated: frozenset[bytes]) -> bytes:
+    kept = [line for line in lines.split(b"\r\n")[:-1] if line.partition(b":")[0].lower() not in nominated]
+    return b"".join([line + b"\r\n" for line in kept])

@@ -33,15 +33,50 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """An active probe: GET `path` every `interval_s`; a status below 500 is healthy."""
+    """An active probe: GET `path` every `interval_s`; a status below 500 within `timeout_s` is good.
+
+    So many good probes in a row make an ill backend healthy, so many bad ones a healthy one ill.
+    """
 
     path: str
     interval_s: float = 2.0
+    timeout_s: float = 2.0
+    healthy_after: int = 2
+    unhealthy_after: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerRule:
+    """When users of new are sent to legacy because of new's answers, and for how long at first: see `core.breaker`."""
+
+    failure_percentage: int = 50
+    window_s: float = 10.0
+    min_requests: int = 20
+    cool_down_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class BackendTls:
+    """How a backend is known, and how we are known to it. Files are absolute paths of PEM files.
+
+    `ca`: who vouches for it; None: the authorities of the system. `server_name`: what it is asked for and must be
+    certified as; None: the URL's host. `certificate` and `key`, both or neither, are what it is shown.
+    """
+
+    ca: str | None = None
+    server_name: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    verify: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Where one side answers. The URL has no path: targets are forwarded byte for byte."""
+    """Where one side answers. The URL has no path: targets are forwarded byte for byte.
+
+    With a `socket_path` it is reached by that Unix socket, and host and port only stand for it. `tls` is of https only.
+    Only new has a `breaker`: nothing stands in for legacy.
+    """
 
     side: Side
     scheme: Literal["http", "https"]
@@ -50,9 +85,18 @@ class Backend:
     timeouts: Timeouts = Timeouts()
     connections: int = 256
     health: Health | None = None
+    breaker: BreakerRule | None = None
+    socket_path: str | None = None
+    tls: BackendTls = BackendTls()
 
     @property
     def url(self) -> str:
+        """The address as the config writes it."""
+        return self.base_url if self.socket_path is None else f"unix:{self.socket_path}"
+
+    @property
+    def base_url(self) -> str:
+        """What an HTTP client asks; with a `socket_path`, over that."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}"
 

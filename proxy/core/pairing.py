@@ -6,10 +6,7 @@ for `compare` to judge; this never says "different", only "the same" or "not set
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from proxy.core.headers import RawHeaders
+from proxy.core.head import RawHeaders, fields_of
 
 # Framing and bookkeeping of one exchange; `normalise` ignores them too.
 _UNCOMPARED = frozenset(
@@ -30,14 +27,14 @@ _UNCOMPARED = frozenset(
 
 def is_same(
     status: int,
-    headers: RawHeaders,
+    lines: bytes,
     body: list[bytes],
     other_status: int,
-    other_headers: RawHeaders,
+    other_lines: bytes,
     other_body: list[bytes],
     ignored: frozenset[bytes],
 ) -> bool:
-    """Whether both answers are byte-equal. Header names are in lower case; bodies are lists of chunks.
+    """Whether both answers are byte-equal. `lines` are field lines, each with its CRLF; bodies are lists of chunks.
 
     `ignored` are the names the route's rules ignore. The order of differently named fields carries no meaning
     (RFC 9110 §5.3), that of equally named ones does.
@@ -46,13 +43,13 @@ def is_same(
         return False
     if body != other_body and b"".join(body) != b"".join(other_body):
         return False
-    if headers == other_headers:
+    if lines == other_lines:
         return True
-    return _comparable(headers, ignored) == _comparable(other_headers, ignored)
+    return _comparable(lines, ignored) == _comparable(other_lines, ignored)
 
 
-def _comparable(headers: RawHeaders, ignored: frozenset[bytes]) -> RawHeaders:
-    kept = [field for field in headers if field[0] not in _UNCOMPARED and field[0] not in ignored]
+def _comparable(lines: bytes, ignored: frozenset[bytes]) -> RawHeaders:
+    kept = [field for field in fields_of(lines) if field[0] not in _UNCOMPARED and field[0] not in ignored]
     kept.sort(key=_name)
     return kept
 

@@ -1,114 +1,152 @@
 """Answering a user: a backend's answer as it comes, or a problem document of our own.
 
-An answer that breaks off is never ended cleanly: without its last message the server aborts the connection.
+An answer that breaks off is never ended cleanly.
 """
 
 from __future__ import annotations
 
+import http
 import json
 from typing import TYPE_CHECKING
 
 import structlog
 
 from proxy.core.decide import ISSUED_COOKIE
-from proxy.core.headers import read_answer
-from proxy.errors import RequestRefused, UpstreamError
+from proxy.errors import Overloaded, UpstreamError
+from proxy.traffic.body import ClientLeft
 
 if TYPE_CHECKING:
-    from proxy.core.headers import RawHeaders
     from proxy.errors import ChangeoverError
-    from proxy.traffic.call import Call, Send
+    from proxy.traffic.call import Call
     from proxy.traffic.upstream.exchange import Exchange
 
 log = structlog.get_logger(__name__)
 
 _COOKIE_AGE_S = 400 * 86_400  # the longest that browsers keep a cookie (RFC 6265bis §5.6.1)
+_RETRY_AFTER_S = 1
+_ALLOW = "allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"  # and any other method, but for CONNECT and TRACE
 
 
-def answer_fields(call: Call, exchange: Exchange) -> RawHeaders:
-    """The header fields that the user gets."""
-    fields = read_answer(exchange.headers)
-    if call.issued_key is not None:
-        fields = [*fields, _issued_cookie(call.issued_key, call.scope["scheme"])]
-    return fields
+def _added_lines(call: Call) -> bytes:
+    """The field lines that the user gets beside the backend's."""
+    return _issued_cookie(call.issued_key, call.user.scheme) if call.issued_key is not None else b""
+
+
+def answer_at_once(call: Call, exchange: Exchange) -> None:
+    """Passes on an answer that is whole, in one write."""
+    user, chunks = call.user, exchange.take()
+    call.watch.keep(chunks)
+    body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    user.finish(user.head_of(call, exchange, _added_lines(call)) + user.framed(body) + user.end_of(exchange))
 
 
 async def answer(call: Call, exchange: Exchange) -> None:
-    """Passes the answer on, from its head to its last byte."""
-    watch, send = call.watch, call.send
-    await send({"type": "http.response.start", "status": exchange.status, "headers": answer_fields(call, exchange)})
-    if exchange.has_nothing_new:  # the head goes out with the first piece of the body, unless that lets itself wait
-        await send({"type": "http.response.body", "body": b"", "more_body": True})
+    """Passes the answer on, from its head to its last byte. What is there goes out together, what isn't is awaited."""
+    watch, user = call.watch, call.user
+    data = user.head_of(call, exchange, _added_lines(call))
     try:
         while not exchange.is_complete:
             chunks = exchange.take()
             watch.keep(chunks)
-            # Also where nothing has come yet: a head whose body takes its time is not to wait for it.
-            await send({"type": "http.response.body", "body": b"".join(chunks), "more_body": True})
+            data += user.framed(b"".join(chunks))
+            await user.writable()
+            if data:  # also a head whose body lets itself be waited for
+                user.transport.write(data)
+                data = b""
             if exchange.has_nothing_new:
                 await exchange.wait()
+        await user.writable()
     except UpstreamError as error:
-        broken_off(call, error)
+        broken_off(call, exchange, error)
         return
-    except BaseException:
+    except ClientLeft:
+        exchange.user_left()
+        broken_off(call, exchange, exchange.error or UpstreamError(exchange.side, "read", "", is_client_gone=True))
+        return
+    except BaseException:  # the worker is stopping
         exchange.abandon()
         watch.lost("client_left")
         raise
     chunks = exchange.take()
     watch.keep(chunks)
-    await send({"type": "http.response.body", "body": b"".join(chunks), "more_body": False})
+    user.finish(data + user.framed(b"".join(chunks)) + user.end_of(exchange))
     answered(call, exchange)
 
 
 def answered(call: Call, exchange: Exchange) -> None:
     """Counts a whole answer."""
-    call.tally.served(exchange.side, exchange.status, exchange.finished_at - exchange.started_at)
+    elapsed_s = None if exchange.is_upgraded else exchange.finished_at - exchange.started_at
+    call.tally.served(exchange.side, exchange.status, elapsed_s)
     call.watch.answered(exchange)
 
 
-def broken_off(call: Call, error: UpstreamError) -> None:
-    """Counts an answer that ended before its end."""
+def broken_off(call: Call, exchange: Exchange, error: UpstreamError) -> None:
+    """Counts an answer that ended before its end, and shows the user that it did."""
     if error.is_client_gone:
+        if exchange.is_upgraded:  # a WebSocket ends when one of both goes
+            answered(call, exchange)
+            return
         call.tally.count("client_left")
         call.watch.lost("client_left")
         return
     call.tally.count(f"failed.{error.backend}")
     call.watch.lost("served_failed")
-    log.warning("answer.broken_off", request_id=call.head.request_id, backend=error.backend, cause=str(error))
+    log.warning("answer.broken_off", request_id=call.request_id, backend=error.backend, cause=str(error))
+    call.user.break_off()
 
 
-async def answer_failure(call: Call, error: UpstreamError) -> None:
-    """502 or 504 in place of an answer that never began."""
+def answer_failure(call: Call, error: UpstreamError) -> None:
+    """502, 503 or 504 in place of an answer that never began; a refusal where the request's body was at fault."""
     if error.is_client_gone:
-        broken_off(call, error)
+        if call.refusal is not None and not call.user.is_gone:
+            call.watch.lost("request_refused")
+            call.user.refuse(make_problem(call.refusal, call.request_id, is_last=True))
+            return
+        call.tally.count("client_left")
+        call.watch.lost("client_left")
         return
     call.tally.count(f"failed.{error.backend}")
     call.watch.lost("served_failed")
-    request_id = call.head.request_id
+    request_id = call.request_id
     log.warning("request.failed", request_id=request_id, backend=error.backend, phase=error.phase, cause=str(error))
-    await answer_problem(call.send, error, request_id)
+    call.user.answer_ourselves(
+        make_problem(error, request_id, is_last=call.user.is_last, is_head=call.method == "HEAD")
+    )
 
 
-async def answer_problem(send: Send, error: ChangeoverError, request_id: str) -> None:
-    """A problem document (RFC 9457). What a backend's failure says of our insides stays in the log."""
+def make_problem(error: ChangeoverError, request_id: str, *, is_last: bool, is_head: bool = False) -> bytes:
+    """A whole answer with a problem document (RFC 9457). What a backend's failure says of our insides stays in the log.
+
+    `is_last` says in it that the connection ends; `is_head` leaves the document out.
+    """
     detail = str(error)
     if isinstance(error, UpstreamError):
         detail = "The service behind this address gave no usable answer. Try again in a moment."
     problem = {"type": "about:blank", "status": error.status, "code": error.code, "detail": detail}
     body = json.dumps(problem | {"request_id": request_id}).encode()
-    headers = [
-        (b"content-type", b"application/problem+json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-        (b"x-request-id", request_id.encode("latin-1")),
+    lines = [
+        f"HTTP/1.1 {error.status} {http.HTTPStatus(error.status).phrase}",
+        "content-type: application/problem+json",
+        f"content-length: {len(body)}",
+        "cache-control: no-store",
+        f"x-request-id: {request_id}",
     ]
-    if isinstance(error, RequestRefused):  # what follows on this connection can't be trusted
-        headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": error.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+    if isinstance(error, Overloaded) or error.status == http.HTTPStatus.SERVICE_UNAVAILABLE:
+        lines.append(f"retry-after: {_RETRY_AFTER_S}")
+    if error.status == http.HTTPStatus.METHOD_NOT_ALLOWED:
+        lines.append(_ALLOW)
+    if is_last:
+        lines.append("connection: close")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + (b"" if is_head else body)
 
 
-def _issued_cookie(key: str, scheme: str) -> tuple[bytes, bytes]:
+def make_options(request_id: str, *, is_last: bool) -> bytes:
+    """The whole answer to an OPTIONS that was to go no further (Max-Forwards: 0, RFC 9110 §7.6.2)."""
+    close = "connection: close\r\n" if is_last else ""
+    return f"HTTP/1.1 200 OK\r\n{_ALLOW}\r\ncontent-length: 0\r\nx-request-id: {request_id}\r\n{close}\r\n".encode()
+
+
+def _issued_cookie(key: str, scheme: str) -> bytes:
     secure = "; Secure" if scheme == "https" else ""
     value = f"{ISSUED_COOKIE}={key}; Path=/; Max-Age={_COOKIE_AGE_S}; HttpOnly; SameSite=Lax{secure}"
-    return (b"set-cookie", value.encode())
+    return f"set-cookie: {value}\r\n".encode()

@@ -3,7 +3,9 @@
 1. A request is sent again only where its method is idempotent (RFC 9110 §9.2.2), its body is still whole, and no byte
    of an answer has gone to the user: after a stale connection to the same side, after a failure of new to legacy.
 2. Legacy is never replaced by new.
-3. Who waits for an answer that takes its time notices when the user leaves.
+3. A user who leaves ends the exchange (`Exchange.user_left`); a body that turns out to be wrong does so, too.
+4. Repeats to the same side keep within its budget (`core.budget`); fallbacks are bounded by the breaker (`health`).
+5. Health is told once of each request how the decided side took it: by its last try there, and not of the fallback.
 """
 
 from __future__ import annotations
@@ -12,9 +14,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from proxy.core.budget import RetryBudget
+from proxy.core.headers import WEBSOCKET_LINES
 from proxy.core.model import LEGACY, NEW
-from proxy.errors import UpstreamError
+from proxy.errors import RequestRefused, UpstreamError
 from proxy.traffic.body import ClientLeft
+from proxy.traffic.health import FAILED_STATUSES, IDEMPOTENT
 from proxy.traffic.upstream.exchange import Exchange
 
 if TYPE_CHECKING:
@@ -23,21 +28,21 @@ if TYPE_CHECKING:
     from proxy.core.model import Side
     from proxy.traffic.call import Call
     from proxy.traffic.deadlines import Deadlines
+    from proxy.traffic.health import Health
     from proxy.traffic.tasks import Tasks
 
 log = structlog.get_logger(__name__)
-
-_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
-_FAILED_STATUSES = frozenset({502, 503, 504})  # a gateway's own words for "the backend did not answer"
 
 
 class Asker:
     """Makes exchanges with the serving side."""
 
-    def __init__(self, deadlines: Deadlines, tasks: Tasks, now: Callable[[], float]) -> None:
+    def __init__(self, deadlines: Deadlines, tasks: Tasks, health: Health, now: Callable[[], float]) -> None:
         self._deadlines = deadlines
         self._tasks = tasks
+        self._health = health
         self._now = now
+        self._budgets: dict[Side, RetryBudget] = {LEGACY: RetryBudget(), NEW: RetryBudget()}
 
     # --- without waiting ---
     def begin(self, call: Call) -> Exchange | None:
@@ -45,9 +50,10 @@ class Asker:
         if not call.upload.is_whole:
             return None
         side = call.decision.backend
-        exchange = self._exchange(call, side, b"")
+        exchange = self._exchange(call, side, b"", is_whole=True)
         if not call.current.served[side].begin(exchange):
             return None
+        self._budgets[side].asked(exchange.started_at)
         call.watch.request_sent(b"")
         return exchange
 
@@ -55,6 +61,17 @@ class Asker:
     def is_final(call: Call, exchange: Exchange) -> bool:
         """Whether the answer is whole and is the one that the user gets."""
         return exchange.is_complete and not _calls_for_fallback(call, exchange)
+
+    # --- rule 5, for who answers the user ---
+    def answered(self, exchange: Exchange) -> None:
+        """An answer that `is_final` goes to the user without `ask`."""
+        self._health.answered(exchange.side, exchange.status, exchange.started_at, exchange.finished_at)
+
+    def ended(self, exchange: Exchange) -> None:
+        """An answer that came from `ask` has ended, whole or broken off; one that counts as failed counts once."""
+        error = exchange.error
+        if error is not None and not error.is_client_gone and exchange.status not in FAILED_STATUSES:
+            self._health.failed(exchange.side, exchange.started_at, exchange.finished_at, was_answered=True)
 
     # --- waiting ---
     async def ask(self, call: Call, begun: Exchange | None = None) -> Exchange:
@@ -64,30 +81,44 @@ class Asker:
         ClientLeft.
         """
         side = call.decision.backend
+        began = self._now() if begun is None else begun.started_at
         try:
-            exchange = await (self._ask_once(call, side) if begun is None else self._wait(begun))
+            exchange = await self._ask_side(call, side, begun)
         except UpstreamError as error:
-            if error.is_client_gone or not _may_repeat(call):
+            if error.is_client_gone:
+                self._health.left(side, began)
                 raise
-            if error.is_stale:
-                return await self._ask_again(call, side)
+            self._health.failed(side, began, self._now())
             if not _may_fall_back(call, side):
                 raise
             return await self._fall_back(call, error.phase)
+        except BaseException:  # the user left, or the worker is stopping
+            self._health.left(side, began)
+            raise
+        self._health.answered(side, exchange.status, began, self._now())
         if _calls_for_fallback(call, exchange):
             exchange.abandon()
             return await self._fall_back(call, str(exchange.status))
         return exchange
 
-    async def _ask_again(self, call: Call, side: Side) -> Exchange:
-        """Once more after a kept-alive connection turned out to be closed."""
-        call.tally.count(f"retried.{side}")
+    async def _ask_side(self, call: Call, side: Side, begun: Exchange | None) -> Exchange:
+        """An exchange whose answer has begun; asked once more after a kept-alive connection turned out to be closed."""
         try:
-            return await self._ask_once(call, side, is_again=True)
+            if begun is not None:
+                return await self._wait(begun)
+            self._budgets[side].asked(self._now())
+            return await self._ask_once(call, side)
         except UpstreamError as error:
-            if error.is_client_gone or not _may_fall_back(call, side):
+            if not error.is_stale or error.is_client_gone or not _may_repeat(call) or not self._may_retry(call, side):
                 raise
-            return await self._fall_back(call, error.phase)
+        call.tally.count(f"retried.{side}")
+        return await self._ask_once(call, side, is_again=True)
+
+    def _may_retry(self, call: Call, side: Side) -> bool:
+        is_within = self._budgets[side].take(self._now())
+        if not is_within:
+            call.tally.count(f"retry.budget_spent.{side}")
+        return is_within
 
     async def _fall_back(self, call: Call, cause: str) -> Exchange:
         call.tally.count("fallback")
@@ -100,15 +131,18 @@ class Asker:
         upload = call.upload
         body = upload.copy
         if body is None:
-            body = await upload.next()
-        exchange = self._exchange(call, side, body)
+            body = b"" if call.head.is_websocket else await upload.next()
+        exchange = self._exchange(call, side, body, is_whole=upload.is_whole)
+        call.exchange = exchange
         upstream = call.current.served[side]
         try:
-            if is_again or not upstream.begin(exchange):
+            if is_again or call.head.is_websocket or not upstream.begin(exchange):
                 await upstream.open(exchange)
         except BaseException:
             exchange.abandon()
             raise
+        if call.user.is_gone:
+            exchange.user_left()
         if upload.is_whole:
             call.watch.request_sent(upload.copy)
             return await self._wait(exchange)
@@ -119,22 +153,24 @@ class Asker:
             pump.cancel()
             raise
 
-    def _exchange(self, call: Call, side: Side, body: bytes) -> Exchange:
-        is_whole = call.upload.is_whole
+    def _exchange(self, call: Call, side: Side, body: bytes, *, is_whole: bool) -> Exchange:
+        head = call.head
         exchange = Exchange(
             side,
-            call.method.encode("latin-1"),
+            call.raw_method,
             call.target,
-            call.head.lines,
+            call.lines,
             deadlines=self._deadlines,
             now=self._now(),
             body=body,
-            is_chunked=call.head.is_chunked,
+            is_chunked=head.is_chunked,
             is_request_whole=is_whole,
         )
         exchange.idle_timeout_s = 0.0  # set by the client that carries it
-        if is_whole:
-            exchange.on_slow = lambda: self.watch_client(call, exchange)
+        exchange.on_interim = call.user.pass_interim
+        if head.is_websocket:
+            exchange.lines += WEBSOCKET_LINES
+            exchange.may_upgrade = True
         return exchange
 
     @staticmethod
@@ -150,33 +186,22 @@ class Asker:
         try:
             await call.upload.pump(exchange)
         except ClientLeft:
-            self._client_left(exchange)
+            exchange.user_left()
+            return
+        except RequestRefused as refusal:
+            call.refusal = refusal
+            exchange.user_left()
             return
         call.watch.request_sent(call.upload.copy)
-        self.watch_client(call, exchange)
-
-    def watch_client(self, call: Call, exchange: Exchange) -> None:
-        """Rule 3: from now on, the user's leaving ends the exchange."""
-        self._tasks.spawn(self._wait_for_leaving(call, exchange))
-
-    async def _wait_for_leaving(self, call: Call, exchange: Exchange) -> None:
-        message = await call.receive()
-        while message["type"] == "http.request":
-            message = await call.receive()
-        if not exchange.is_complete:
-            self._client_left(exchange)
-
-    def _client_left(self, exchange: Exchange) -> None:
-        exchange.failed(UpstreamError(exchange.side, "read", "the user left", is_client_gone=True), self._now())
 
 
 def _may_repeat(call: Call) -> bool:
-    return call.method in _IDEMPOTENT and call.upload.copy is not None
+    return call.method in IDEMPOTENT and call.upload.copy is not None
 
 
 def _may_fall_back(call: Call, side: Side) -> bool:
-    return side == NEW and call.route is not None and call.route.fallback
+    return side == NEW and call.route is not None and call.route.fallback and _may_repeat(call)
 
 
 def _calls_for_fallback(call: Call, exchange: Exchange) -> bool:
-    return exchange.status in _FAILED_STATUSES and _may_fall_back(call, exchange.side) and _may_repeat(call)
+    return exchange.status in FAILED_STATUSES and _may_fall_back(call, exchange.side)

@@ -5,17 +5,23 @@ The copy serves the shadow, and a retry or fallback by law 4: only a body that i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from typing import Any
-
     from proxy.traffic.upstream.exchange import Exchange
 
 
 class ClientLeft(Exception):  # an event between handler and body, not an error of the product
     """The user has gone: nobody is left to answer."""
+
+
+class Sender(Protocol):
+    """Who sends the body: `receive` gives its next piece, and `is_body_whole` says whether that was the last."""
+
+    @property
+    def is_body_whole(self) -> bool: ...
+
+    async def receive(self) -> bytes: ...
 
 
 class Upload:
@@ -24,8 +30,8 @@ class Upload:
     _is_kept = True
     _size = 0
 
-    def __init__(self, receive: Callable[[], Awaitable[Any]], max_kept: int, *, has_body: bool) -> None:
-        self._receive = receive
+    def __init__(self, sender: Sender, max_kept: int, *, has_body: bool) -> None:
+        self._sender = sender
         self._max_kept = max_kept
         self._kept: list[bytes] = []
         self.is_whole = not has_body
@@ -35,12 +41,12 @@ class Upload:
         return b"".join(self._kept) if self.is_whole and self._is_kept else None
 
     async def next(self) -> bytes:
-        """The next piece, b"" at times; afterwards `is_whole` says whether it was the last. Raises ClientLeft."""
-        message = await self._receive()
-        if message["type"] != "http.request":
-            raise ClientLeft
-        piece: bytes = message["body"]
-        self.is_whole = not message["more_body"]
+        """The next piece, b"" at times; afterwards `is_whole` says whether it was the last.
+
+        Raises ClientLeft, and RequestRefused where the body turns out to be malformed or too long.
+        """
+        piece = await self._sender.receive()
+        self.is_whole = self._sender.is_body_whole
         if self._is_kept and piece:
             self._size += len(piece)
             if self._size > self._max_kept:
@@ -51,7 +57,7 @@ class Upload:
         return piece
 
     async def pump(self, exchange: Exchange) -> None:
-        """Sends the rest of the body to the exchange's backend as it comes. Raises ClientLeft."""
+        """Sends the rest of the body to the exchange's backend as it comes. Raises as `next`."""
         while not self.is_whole:
             piece = await self.next()
             if piece:

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from proxy.core.evidence import Answer, Pair, encode_pair
+from proxy.core.head import fields_of
 from proxy.core.model import LEGACY
 from proxy.core.normalise import decoded, may_travel
 from proxy.core.pairing import is_same
 
 if TYPE_CHECKING:
-    from proxy.core.headers import RawHeaders
     from proxy.core.mask import Masker
     from proxy.traffic.link import Link
     from proxy.traffic.pair import OpenPair
@@ -61,10 +61,10 @@ class Evidence:
         pair.tally.count("self_pairs" if is_noise else "pairs")
         if shadow.is_as_expected or is_same(
             pair.served_status,
-            pair.served_headers,
+            pair.served_head.lines,
             pair.served_body,
             shadow.status,
-            shadow.headers,
+            shadow.head.lines,
             pair.shadow_body,
             pair.current.ignored[pair.route.name],
         ):
@@ -102,32 +102,32 @@ class Evidence:
         if shadow is None:
             raise RuntimeError("a pair is finished only after its shadow")
         masker = pair.current.masker
-        served = self._answer(masker, pair.served_status, pair.served_headers, pair.served_body, pair.served_elapsed_s)
+        served = self._answer(
+            masker, pair.served_status, pair.served_head.lines, pair.served_body, pair.served_elapsed_s
+        )
         other = self._answer(
-            masker, shadow.status, shadow.headers, pair.shadow_body, shadow.finished_at - shadow.started_at
+            masker, shadow.status, shadow.head.lines, pair.shadow_body, shadow.finished_at - shadow.started_at
         )
         is_control_served = pair.kind == "noise" or pair.served_side == LEGACY
         control, candidate = (served, other) if is_control_served else (other, served)
         return encode_pair(
             Pair(
-                request_id=pair.head.request_id,
+                request_id=pair.request_id,
                 route=pair.route.name,
                 kind=pair.kind,
                 served=pair.served_side,
                 at=pair.at,
                 method=pair.method,
                 target=masker.target(pair.target.decode("latin-1")),
-                request_headers=masker.headers(_text(pair.request_headers)),
+                request_headers=masker.headers(_text(pair.request_lines)),
                 control=control,
                 candidate=candidate,
             )
         )
 
-    def _answer(
-        self, masker: Masker, status: int, headers: RawHeaders, chunks: list[bytes], elapsed_s: float
-    ) -> Answer:
+    def _answer(self, masker: Masker, status: int, lines: bytes, chunks: list[bytes], elapsed_s: float) -> Answer:
         wire = b"".join(chunks)
-        fields = _text(headers)
+        fields = _text(lines)
         content_type = _first(fields, "content-type")
         body = decoded(wire, _first(fields, "content-encoding"), self._max_body_bytes)
         travels = isinstance(body, bytes) and may_travel(content_type, body)
@@ -141,8 +141,8 @@ class Evidence:
         )
 
 
-def _text(headers: RawHeaders) -> tuple[tuple[str, str], ...]:
-    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)
+def _text(lines: bytes) -> tuple[tuple[str, str], ...]:
+    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in fields_of(lines))
 
 
 def _first(headers: tuple[tuple[str, str], ...], wanted: str) -> str:

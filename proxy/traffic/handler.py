@@ -4,6 +4,7 @@
    sent and answered in the callbacks of the two connections (`begin`, `_progressed`). Everything else, and whatever
    turns out not to be common, goes on in a task (`_serve`); both use the same steps.
 2. What concerns the shadow happens beside, in `shadow`, and can't fail into here (`watch`).
+3. At most `max_in_flight` requests are under way; further ones are told to come again, not queued.
 """
 
 from __future__ import annotations
@@ -13,107 +14,109 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from proxy.errors import RequestRefused, UpstreamError
-from proxy.traffic.answer import answer, answer_failure, answer_fields, answer_problem, answered
+from proxy.errors import Overloaded, RequestRefused, UpstreamError
+from proxy.traffic.answer import answer, answer_at_once, answer_failure, answered, make_options, make_problem
 from proxy.traffic.body import ClientLeft
 from proxy.traffic.upstream.exchange import unheard
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
+    from proxy.core.forwarding import Peer
+    from proxy.errors import ChangeoverError
     from proxy.traffic.ask import Asker
-    from proxy.traffic.call import Call, Reader, Receive, Scope, Send
-    from proxy.traffic.server import Cycle
+    from proxy.traffic.call import Call, Reader
+    from proxy.traffic.server import Limits, ServerProtocol
+    from proxy.traffic.tasks import Tasks
     from proxy.traffic.upstream.exchange import Exchange
-
-    App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
 
+_SHED_SHARE = 0.8  # of what may be in flight; above it shadows are shed, long before users are
+
 
 class Handler:
-    """The application of a worker, for ASGI servers in general and, faster, for `server.ServerProtocol`."""
+    """What a worker does with requests; `server.ServerProtocol` brings them."""
 
-    def __init__(self, reader: Reader, asker: Asker) -> None:
+    def __init__(self, reader: Reader, asker: Asker, tasks: Tasks, limits: Limits, max_in_flight: int) -> None:
         self.reader = reader
-        self._asker = asker
+        self.limits = limits
         self.in_flight = 0
+        self._asker = asker
+        self._tasks = tasks
+        self._max_in_flight = max_in_flight
+        self._pressed_from = _SHED_SHARE * max_in_flight
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = self.reader.new_request_id()
-        try:
-            call = self.reader.read(scope, receive, send, request_id)
-        except RequestRefused as refusal:
-            await answer_problem(send, refusal, request_id)
+    def is_pressed(self) -> bool:
+        """Whether so much is under way that shadows have to yield."""
+        return self.in_flight >= self._pressed_from
+
+    # --- called by the server ---
+    def peer(self, address: str | None, scheme: str) -> Peer:
+        """Who is at the other end of a user's connection."""
+        return self.reader.forwarding.peer(address, scheme)
+
+    def read(self, user: ServerProtocol, method: bytes, target: bytes, lines: bytes, *, is_1_0: bool) -> Call:
+        """A request, understood; `begin` is to be called with it. Raises RequestRefused, Overloaded."""
+        if self.in_flight >= self._max_in_flight:
+            raise Overloaded("too many requests are under way; try again in a moment")
+        call = self.reader.read(user, method, target, lines, is_1_0=is_1_0)
+        self.in_flight += 1
+        return call
+
+    def refuse(self, user: ServerProtocol, refusal: ChangeoverError) -> None:
+        """Answers a request that is not forwarded, and ends its connection."""
+        user.refuse(make_problem(refusal, self.reader.new_request_id(), is_last=True))
+
+    def begin(self, call: Call) -> None:
+        """Sets a request going; its answer goes to `call.user`."""
+        if call.is_for_us:
+            self.in_flight -= 1
+            call.user.answer_ourselves(make_options(call.request_id, is_last=call.user.is_last))
             return
-        self.in_flight += 1
-        await self._serve(call, None)
-
-    # --- rule 1: without a task ---
-    def begin(self, cycle: Cycle) -> App | None:
-        """Takes a request from the server. What it returns, if anything, the server runs as the request's task."""
-        request_id = self.reader.new_request_id()
-        try:
-            call = self.reader.read(cycle.scope, cycle.receive, cycle.send, request_id)  # type: ignore[arg-type]
-        except RequestRefused as refusal:
-            return partial(_refuse, refusal, request_id)
-        self.in_flight += 1
         exchange = self._asker.begin(call)
         if exchange is None:
-            return partial(self._continue, call, None)
-        exchange.notify = partial(self._progressed, cycle, call, exchange)
-        exchange.on_slow = partial(self._slow, cycle, call, exchange)
-        return None
+            self._tasks.spawn(self._serve(call, None))
+            return
+        call.exchange = exchange
+        exchange.notify = partial(self._progressed, call, exchange)
 
-    def _progressed(self, cycle: Cycle, call: Call, exchange: Exchange) -> None:
+    # --- rule 1: without a task ---
+    def _progressed(self, call: Call, exchange: Exchange) -> None:
         try:
-            self._advance(cycle, call, exchange)
+            self._advance(call, exchange)
         except Exception:  # in a callback of the backend's connection: there is no server to turn it into a 500
-            log.exception("request.faulted", request_id=call.head.request_id)
-            cycle.transport.abort()
+            log.exception("request.faulted", request_id=call.request_id)
+            call.user.transport.abort()
 
-    def _advance(self, cycle: Cycle, call: Call, exchange: Exchange) -> None:
-        if self._asker.is_final(call, exchange) and cycle.can_write:
+    def _advance(self, call: Call, exchange: Exchange) -> None:
+        if self._asker.is_final(call, exchange) and call.user.can_write:
             self.in_flight -= 1
             exchange.notify = unheard
-            chunks = exchange.take()
-            call.watch.keep(chunks)
-            cycle.answer(exchange.status, answer_fields(call, exchange), b"".join(chunks))
+            call.exchange = None
+            answer_at_once(call, exchange)
             answered(call, exchange)
+            self._asker.answered(exchange)
         else:
-            self._go_on(cycle, call, exchange)
-
-    def _slow(self, cycle: Cycle, call: Call, exchange: Exchange) -> None:
-        self._go_on(cycle, call, exchange)
-        self._asker.watch_client(call, exchange)
-
-    def _go_on(self, cycle: Cycle, call: Call, exchange: Exchange) -> None:
-        """The rest needs waiting: from here on as a task."""
-        exchange.notify = exchange.wake
-        if exchange.on_slow is not None:
-            exchange.on_slow = partial(self._asker.watch_client, call, exchange)
-        cycle.start_task(partial(self._continue, call, exchange))
-
-    async def _continue(self, call: Call, begun: Exchange | None, *_: object) -> None:
-        await self._serve(call, begun)
+            exchange.notify = exchange.wake  # the rest needs waiting: from here on as a task
+            self._tasks.spawn(self._serve(call, exchange))
 
     # --- in a task ---
     async def _serve(self, call: Call, begun: Exchange | None) -> None:
         try:
             exchange = await self._asker.ask(call, begun)
         except UpstreamError as error:
-            await answer_failure(call, error)
+            answer_failure(call, error)
+        except RequestRefused as refusal:
+            call.watch.lost("request_refused")
+            self.refuse(call.user, refusal)
         except ClientLeft:
+            call.tally.count("client_left")
             call.watch.lost("client_left")
         except BaseException:  # the worker is stopping
             call.watch.lost("stopped")
             raise
         else:
             await answer(call, exchange)
+            self._asker.ended(exchange)
         finally:
+            call.exchange = None
             self.in_flight -= 1
-
-
-async def _refuse(refusal: RequestRefused, request_id: str, scope: Scope, receive: Receive, send: Send) -> None:
-    del scope, receive
-    await answer_problem(send, refusal, request_id)

@@ -59,6 +59,7 @@ class Link(asyncio.Protocol):
         self._number = 0
         self._seq = 0
         self._sent_delta: tuple[int, Delta] | None = None
+        self.tried = asyncio.Event()  # up, or not to be had at the first try
 
     @property
     def is_up(self) -> bool:
@@ -71,8 +72,10 @@ class Link(asyncio.Protocol):
             try:
                 await loop.create_unix_connection(lambda: self, str(self._path))
             except OSError:
+                self.tried.set()
                 await asyncio.sleep(RECONNECT_S)
                 continue
+            self.tried.set()
             await self._stay()
             await asyncio.sleep(RECONNECT_S)
 

@@ -18,14 +18,15 @@ from proxy.traffic.upstream.exchange import unheard
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from proxy.core.headers import RawHeaders, RequestHead
+    from proxy.core.headers import AnswerHead
     from proxy.core.model import Route, Side
-    from proxy.traffic.current import Current
+    from proxy.traffic.call import Call
     from proxy.traffic.shadow import Shadows
-    from proxy.traffic.tally import RouteTally
     from proxy.traffic.upstream.exchange import Exchange
 
 log = structlog.get_logger(__name__)
+
+_SMALL_BYTES = 16_384  # at a time; what is below is bounded well enough by the number of shadows
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 §9.2.1, without TRACE
 
@@ -41,37 +42,29 @@ class OpenPair:
     request_bytes = 0
     served_body: list[bytes]
     served_elapsed_s = 0.0
-    served_headers: RawHeaders
+    served_head: AnswerHead
     served_status = 0
     shadow: Exchange | None = None
     shadow_body: list[bytes]
 
-    def __init__(
-        self,
-        shadows: Shadows,
-        current: Current,
-        route: Route,
-        kind: Literal["candidate", "noise"],
-        served_side: Side,
-        method: str,
-        target: bytes,
-        head: RequestHead,
-        request_headers: RawHeaders,
-        key: str | None,
-        tally: RouteTally,
-    ) -> None:
+    def __init__(self, shadows: Shadows, call: Call, route: Route, kind: Literal["candidate", "noise"]) -> None:
+        """Takes from `call` what it needs, and not the call itself, which leads back to the pair: no cycle is left."""
+        served_side = call.decision.backend
         self.shadows = shadows
-        self.current = current
+        self.current = call.current
         self.route = route
         self.kind: Literal["candidate", "noise"] = kind
         self.served_side: Side = served_side
         self.shadow_side: Side = LEGACY if kind == "noise" or served_side == NEW else NEW
-        self.method = method
-        self.target = target
-        self.head = head
-        self.request_headers = request_headers
-        self.key = key
-        self.tally = tally
+        self.method = call.method
+        self.raw_method = call.raw_method
+        self.target = call.target
+        self.head = call.head
+        self.request_id = call.request_id
+        self.request_lines = call.visit.lines
+        self.shadow_lines = call.shadow_lines()
+        self.key = call.key
+        self.tally = call.tally
         self.at = time.time()
         self.served_body = []
         self.shadow_body = []
@@ -92,7 +85,7 @@ class OpenPair:
     def answered(self, exchange: Exchange) -> None:
         """The user got a whole answer."""
         self.served_status = exchange.status
-        self.served_headers = exchange.headers
+        self.served_head = exchange.head
         self.served_elapsed_s = exchange.finished_at - exchange.started_at
         self.has_answer = True
         if self.shadow is not None:
@@ -144,9 +137,12 @@ class OpenPair:
             self.lost(shadow_reason(shadow.error))
             return
         chunks = shadow.take()
+        size = _size(chunks)
+        if size > _SMALL_BYTES:
+            self.shadows.read(size)
         if not self.is_closed:
             self.shadow_body += chunks
-            self._reserve(_size(chunks))
+            self._reserve(size)
         if shadow.is_complete and not self.has_shadow_ended:
             self._shadow_ended()
             self.tally.answered(self.shadow_side, shadow.finished_at - shadow.started_at)

@@ -1,272 +1,499 @@
-"""uvicorn's HTTP/1.1 protocol on httptools, with what a proxy needs and uvicorn's own leaves out.
+"""One connection of a user: requests in, from bytes to the handler; answers out, from the backend's fields to bytes.
 
-1. The scope carries the request target byte for byte (`scope["target"]`): `raw_path` and `query_string` can't tell
-   `/a?` from `/a`.
-2. Request trailers stay out of the header fields (RFC 9110 §6.5.1: never merged unasked).
-3. An answer's head goes out together with its first piece of body: one system call less for each small answer.
-4. An HTTP/1.0 client never gets chunks (RFC 9112 §6.1): an answer of unknown length ends with its connection.
+1. One request is under way at a time. What a user sends ahead waits in order, up to HIGH_WATER bytes; then nothing more
+   is read until it is its turn.
+2. A request that breaks the rules (`core/head`, `core/framing`, `core/headers`) is refused and the connection closed:
+   nobody knows where the next request would begin.
+3. Every wait for the user is bounded: for a head, a body, the next request, and for reading what is sent (`check`).
+4. An answer is ended as the backend ended it. One that broke off is shown as broken: by a connection that ends too soon
+   where it has a length or chunks, by a reset where only the connection's end would end it (RFC 9112 §8).
+5. Nothing is added to an answer but its framing on this connection.
 """
 
 from __future__ import annotations
 
 import asyncio
-import http
 import re
 import socket
 import struct
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import unquote
 
-import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from proxy.core.framing import LAST_CHUNK, Chunked, Malformed, chunk
+from proxy.core.head import REQUEST, check_size, explain, is_possible
+from proxy.core.headers import WEBSOCKET_LINES
+from proxy.errors import Overloaded, RequestRefused
+from proxy.traffic.body import ClientLeft
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping
+    from collections.abc import Callable
 
     import uvicorn
-    from uvicorn._types import HTTPScope
+    from uvicorn.server import ServerState
 
+    from proxy.core.forwarding import Peer
+    from proxy.traffic.call import Call, Visit
     from proxy.traffic.handler import Handler
+    from proxy.traffic.upstream.exchange import Exchange
 
-_BODYLESS = frozenset({204, 304})  # RFC 9112 §6.3
-
-
-_ORIGIN = re.compile(rb"[/?]")
-_IDLE_SWEEP_S = 1.0
+HIGH_WATER = 65_536  # bytes read ahead of who takes them; asyncio's own limit for what is written
+_SWEEP_S = 1.0
+_LINGER_S = 2.0  # how long what a refused user still sends is read, so that the refusal isn't lost to a reset
+_LINGER_BYTES = 4_194_304  # and how much of it: who sends on and on isn't listening
+_GRACE_S = 1.0  # a stopping worker closes idle connections after this: a request may be on its way already
+_MIN_BODY_BYTES_PER_S = 500  # as Apache's mod_reqtimeout: slower uploads hold a backend's connection for nothing
 _AT_ONCE = struct.pack("ii", 1, 0)  # linger on, for 0 s: what close() turns into a reset (socket(7))
-_ASGI = {"version": "3.0", "spec_version": "2.3"}
+_END_OF_HEAD = b"\r\n\r\n"
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_BODYLESS = frozenset({204, 304})  # RFC 9112 §6.3
+_BARE_NEWLINE = re.compile(rb"(?<!\r)\n")
 
 
-def _status_line(status: int) -> bytes:
-    try:
-        phrase = http.HTTPStatus(status).phrase
-    except ValueError:
-        phrase = ""
-    return f"HTTP/1.1 {status} {phrase}\r\n".encode()
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one user may take: seconds to wait for, connections of a worker, bytes of a body (0: any)."""
+
+    head_timeout_s: float = 10.0
+    body_timeout_s: float = 60.0
+    keep_alive_s: float = 75.0
+    send_timeout_s: float = 60.0
+    max_connections: int = 10_000
+    max_body_bytes: int = 0
 
 
-_STATUS_LINES = {status: _status_line(status) for status in range(200, 1000)}
+class ServerProtocol(asyncio.Protocol):
+    """See the module. Made by uvicorn, which accepts connections, and asks them to end by `shutdown`."""
 
+    # What most connections never change is the class's, as in Exchange.
+    visit: Visit | None = None
+    _buffer = b""  # read, and not taken yet: a head that isn't whole, or requests sent ahead
+    _call: Call | None = None
+    _chunked: Chunked | None = None  # of the request's body
+    _closing_since = 0.0
+    _ends_by_close = False  # the answer
+    _given = 0  # bytes of the request's body that were taken by who sends it on
+    _has_answered = False
+    _has_begun_answer = False
+    _is_body_whole = True
+    _is_chunked = False  # the answer
+    _is_lingering = False
+    _is_raw = False  # an upgraded connection
+    _is_reading_paused = False
+    _keeps_alive = True
+    _lingered_bytes = 0
+    _left = 0  # of the request's body, where it has a length
+    _may_continue = False
+    _refusal: RequestRefused | None = None
+    _taken = 0  # bytes of the request's body so far
+    _write_paused_at = 0.0
+    is_gone = False
+    is_write_paused = False
+    peer: Peer
+    scheme = "http"
 
-class Cycle(RequestResponseCycle):
-    """One request and its answer; `send` takes what our handler sends: checked fields, names in lower case."""
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        del app_state
+        self._handler = cast("Handler", config.loaded_app)
+        self._limits = self._handler.limits
+        self._state = server_state
+        self._loop = _loop or asyncio.get_running_loop()
+        self._pieces: list[bytes] = []  # of the request's body, not taken yet
+        self._readable, self._writable = _Gate(self._loop), _Gate(self._loop)
+        self._since = self._loop.time()
+        self.transport: asyncio.Transport = cast("asyncio.Transport", None)
 
-    _head: bytes | None = None
-    _has_body = True
-    _is_chunked = False
-    _remaining: int | None = None
+    # --- asyncio.Protocol ---
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self._state.connections.add(self)  # type: ignore[arg-type]  # uvicorn asks of it no more than `shutdown`
+        self.scheme = "http" if transport.get_extra_info("ssl_object") is None else "https"
+        address = transport.get_extra_info("peername")
+        self.peer = self._handler.peer(address[0] if isinstance(address, tuple) else None, self.scheme)
+        if len(self._state.connections) > self._limits.max_connections:
+            self._handler.refuse(self, Overloaded("too many connections; try again in a moment"))
 
-    def __init__(self, protocol: ServerProtocol, scope: HTTPScope, *, keep_alive: bool) -> None:
-        """Sets what uvicorn's own sets, without the detour: one is made for each request."""
-        self.protocol = protocol
-        self.scope = scope
-        self.transport = protocol.transport
-        self.flow = protocol.flow
-        self.logger = protocol.logger
-        self.message_event = asyncio.Event()
-        self.on_response = protocol.on_response_complete
-        self.keep_alive = keep_alive
-        self.waiting_for_100_continue = protocol.expect_100_continue
-        self.disconnected = False
-        self.body = bytearray()
-        self.more_body = True
-        self.response_started = False
-        self.response_complete = False
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self.is_gone = True
+        self._state.connections.discard(self)
+        self._readable.open()
+        self._writable.open()
+        call, self._call = self._call, None
+        if call is not None:
+            call.user_left()
 
-    def start_task(self, app: Any) -> None:
-        """Runs `app` as this request's task, which the server waits for when it stops."""
-        self.protocol.run_task(self, app)
+    def data_received(self, data: bytes) -> None:
+        if self._is_lingering:
+            self._lingered(len(data))
+        elif self._call is None:
+            self._head_received(data)
+        elif not self._is_body_whole:
+            self._body_received(data)
+        else:
+            self._buffer += data
+            if len(self._buffer) > HIGH_WATER:
+                self._pause_reading()
 
+    def eof_received(self) -> bool:
+        return False
+
+    def pause_writing(self) -> None:
+        self.is_write_paused = True
+        self._write_paused_at = self._loop.time()
+
+    def resume_writing(self) -> None:
+        self.is_write_paused = False
+        self._writable.open()
+
+    # --- the head ---
+    def _head_received(self, data: bytes) -> None:
+        before = len(self._buffer)
+        if before:
+            data = self._buffer + data
+            if data.find(_END_OF_HEAD, max(0, before - 3)) < 0:
+                self._unfinished_head_received(data, before)
+                return
+        found = REQUEST.match(data)
+        if found is None:
+            self._odd_head_received(data)
+            return
+        end = found.end()
+        self._buffer = data[end:] if end < len(data) else b""
+        method, target, minor, lines = found.groups()
+        try:
+            check_size(end, len(target), lines.count(b"\n"))
+            call = self._handler.read(self, method, target, lines, is_1_0=minor == b"0")
+            self._expect_body(call)
+        except (RequestRefused, Overloaded) as refusal:
+            self._handler.refuse(self, refusal)
+            return
+        self._call = call
+        self._keeps_alive = not (call.head.is_last or self._closing_since)
+        self._handler.begin(call)
+
+    def _odd_head_received(self, data: bytes) -> None:
+        """What doesn't begin with a whole, sound head."""
+        if data[:2] == b"\r\n":  # RFC 9112 §2.2: an empty line before a request line is ignored
+            self._buffer = b""
+            if len(data) > 2:
+                self._head_received(data[2:])
+            return
+        if _END_OF_HEAD in data:
+            self._handler.refuse(self, self._too_large(data) or explain(data))
+            return
+        if not self._buffer:
+            self._since = self._loop.time()
+        self._unfinished_head_received(data, 0)
+
+    def _unfinished_head_received(self, data: bytes, before: int) -> None:
+        """Keeps a head whose end hasn't come, unless it can be told already that it won't be one."""
+        self._buffer = data
+        line_end = data.find(b"\r\n")
+        is_hopeless = not is_possible(data) if line_end < 0 else _BARE_NEWLINE.search(data, before) is not None
+        if not is_hopeless and line_end >= 0:
+            is_hopeless = REQUEST.match(data[:line_end] + _END_OF_HEAD) is None
+        refusal = self._too_large(data) or (explain(data) if is_hopeless else None)
+        if refusal is not None:
+            self._handler.refuse(self, refusal)
+
+    @staticmethod
+    def _too_large(data: bytes) -> RequestRefused | None:
+        line_end = data.find(b"\r\n")
+        try:
+            check_size(len(data), len(data) if line_end < 0 else line_end, data.count(b"\n") - 2)
+        except RequestRefused as refusal:
+            return refusal
+        return None
+
+    # --- the body ---
+    def _expect_body(self, call: Call) -> None:
+        """Raises RequestRefused for a body that is said to be too long."""
+        head = call.head
+        if not (head.has_body or head.is_websocket):
+            return
+        limit = self._limits.max_body_bytes
+        if limit and (head.content_length or 0) > limit:
+            raise RequestRefused(413, f"the request's body is over {limit} bytes; send a smaller one")
+        self._is_body_whole = False
+        self._taken = 0
+        self._may_continue = head.expects_continue
+        self._since = self._loop.time()
+        self._chunked = Chunked() if head.is_chunked else None
+        self._is_raw = head.is_websocket
+        self._left = head.content_length or 0
+        data, self._buffer = self._buffer, b""
+        if data:
+            self._body_received(data)
+
+    def _body_received(self, data: bytes) -> None:
+        self._may_continue = False
+        rest = b""
+        if self._is_raw:
+            piece = data
+        elif self._chunked is not None:
+            try:
+                piece, rest = self._chunked.feed(data)
+            except Malformed as error:
+                self._refuse_body(RequestRefused(400, f"the request's body is malformed: {error} (RFC 9112 §7.1)"))
+                return
+            self._is_body_whole = self._chunked.is_whole
+        else:
+            piece, rest = data[: self._left], data[self._left :]
+            self._left -= len(piece)
+            self._is_body_whole = not self._left
+        self._taken += len(piece)
+        limit = self._limits.max_body_bytes
+        if limit and self._taken > limit and not self._is_raw:
+            self._refuse_body(RequestRefused(413, f"the request's body is over {limit} bytes; send a smaller one"))
+            return
+        self._buffer = rest
+        if piece:
+            self._pieces.append(piece)
+            if self._taken - self._given > HIGH_WATER:
+                self._pause_reading()
+        self._readable.open()
+
+    def _refuse_body(self, refusal: RequestRefused) -> None:
+        self._refusal = refusal
+        self._is_lingering = True  # nothing that follows is a body
+        self._pieces.clear()
+        self._readable.open()
+
+    @property
+    def is_body_whole(self) -> bool:
+        """Whether everything that `receive` will ever give has been given."""
+        return self._is_body_whole and not self._pieces
+
+    async def receive(self) -> bytes:
+        """The next piece of the request's body; b"" at most at its end. Raises ClientLeft, RequestRefused."""
+        if self._may_continue and not self._pieces:
+            self._may_continue = False
+            self.transport.write(_CONTINUE)
+        while not self._pieces and not self._is_body_whole and not self.is_gone and self._refusal is None:
+            self._resume_reading()
+            await self._readable.wait()
+        if self._refusal is not None:
+            raise self._refusal
+        if self.is_gone:
+            raise ClientLeft
+        pieces, self._pieces = self._pieces, []
+        self._given = self._taken
+        if not self._is_body_whole:
+            self._resume_reading()
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    # --- the answer ---
     @property
     def can_write(self) -> bool:
         """Whether the user takes an answer now: there, and not behind with reading."""
-        return not self.disconnected and not self.flow.write_paused
+        return not self.is_gone and not self.is_write_paused
 
-    def answer(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-        """The whole answer at once; only where `can_write`."""
-        self._start(status, headers)
-        self._continue(body, is_last=True)
+    async def writable(self) -> None:
+        """Until the user has read enough of what was written. Raises ClientLeft."""
+        while self.is_write_paused and not self.is_gone:
+            await self._writable.wait()
+        if self.is_gone:
+            raise ClientLeft
 
-    async def send(self, message: MutableMapping[str, Any]) -> None:  # type: ignore[override]  # the same, untagged
-        if self.flow.write_paused and not self.disconnected:
-            await self.flow.drain()
-        if self.disconnected:
+    def head_of(self, call: Call, exchange: Exchange, added: bytes) -> bytes:
+        """The head of the answer, framed for this connection; what follows goes through `framed`."""
+        self._has_begun_answer = True
+        head, status = exchange.head, exchange.status
+        lines = head.lines + added if added else head.lines
+        self._is_chunked = False
+        self._ends_by_close = False
+        if status == 101:
+            self._keeps_alive = False
+            return b"HTTP/1.1 101%b\r\n%b%b\r\n" % (exchange.reason, lines, WEBSOCKET_LINES)
+        if head.length is None and call.method != "HEAD" and status not in _BODYLESS:
+            if call.is_1_0:
+                self._keeps_alive = False
+                self._ends_by_close = True
+            else:
+                self._is_chunked = True
+                lines += b"transfer-encoding: chunked\r\n"
+        if self.is_last:
+            self._keeps_alive = False
+            lines += b"connection: close\r\n"
+        return b"HTTP/1.1 %d%b\r\n%b\r\n" % (status, exchange.reason, lines)
+
+    def framed(self, body: bytes) -> bytes:
+        """A piece of the answer's body as it goes over this connection."""
+        return chunk(body) if self._is_chunked and body else body
+
+    def end_of(self, exchange: Exchange) -> bytes:
+        """What ends the answer: trailers pass where there are chunks to carry them (RFC 9110 §6.5)."""
+        if not self._is_chunked:
+            return b""
+        return b"0\r\n%b\r\n" % exchange.trailers if exchange.trailers else LAST_CHUNK
+
+    def pass_interim(self, head: bytes) -> None:
+        """A backend's 1xx answer, before its final one (RFC 9110 §15.2)."""
+        if self._call is not None and not self._call.is_1_0 and not self._has_begun_answer and self.can_write:
+            self.transport.write(head)
+
+    def finish(self, data: bytes) -> None:
+        """Writes the last bytes of an answer; the connection is free for the next request, or closed."""
+        if self.is_gone:
             return
-        if not self.response_started:
-            self._start(message["status"], message["headers"])
-        else:
-            self._continue(message["body"], is_last=not message["more_body"])
-
-    def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        self.response_started = True
-        self.waiting_for_100_continue = False
-        length: int | None = None
-        lines = [_STATUS_LINES[status]]
-        for name, value in headers:
-            if name == b"content-length":
-                length = int(value)
-            elif name == b"connection" and value == b"close":
-                self.keep_alive = False
-                continue
-            lines.append(b"%b: %b\r\n" % (name, value))
-        if self.scope["method"] == "HEAD" or status in _BODYLESS:
-            self._has_body = False
-        elif length is not None:
-            self._remaining = length
-        elif self.scope["http_version"] == "1.1":
-            self._is_chunked = True
-            lines.append(b"transfer-encoding: chunked\r\n")
-        else:
-            self.keep_alive = False
-        if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
-        lines.append(b"\r\n")
-        self._head = b"".join(lines)
-
-    def _continue(self, body: bytes, *, is_last: bool) -> None:
-        head, self._head = self._head, None
-        framed = self._framed(body, is_last=is_last)
-        data = head + framed if head is not None else framed
         if data:
             self.transport.write(data)
-        if is_last:
-            self._finish()
-
-    def _framed(self, body: bytes, *, is_last: bool) -> bytes:
-        if not self._has_body:  # our own problem documents have one, whatever they answer
-            return b""
-        if self._is_chunked:
-            chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
-            return chunk + b"0\r\n\r\n" if is_last else chunk
-        if self._remaining is not None:
-            self._remaining -= len(body)
-        return body
-
-    def _finish(self) -> None:
-        self.response_complete = True
-        self.message_event.set()
-        if not self.keep_alive or self._remaining:  # a length that wasn't kept can only be shown by the end
-            self.transport.close()
-        self.on_response()
-
-    async def run_asgi(self, app: Any) -> None:
-        """As uvicorn's; but an answer that only its connection's end would end is broken off by a reset."""
-        await super().run_asgi(app)
-        is_framed = self._is_chunked or self._remaining is not None or not self._has_body
-        if not (self.response_complete or self.disconnected or is_framed):
-            _reset(self.transport)
-
-
-def _reset(transport: asyncio.Transport) -> None:
-    """Ends a connection so that the peer can't take it for an orderly end (RFC 9112 §8)."""
-    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
-    transport.abort()
-
-
-class ServerProtocol(HttpToolsProtocol):
-    """One connection of a user."""
-
-    _running: Cycle | None = None
-    idle_since = 0.0  # the loop's time; 0 before the first answer
-
-    def run_task(self, cycle: Cycle, app: Any) -> None:
-        self._start_asgi_task(cycle, app)
-
-    def on_message_begin(self) -> None:
-        self.url = b""
-        self.expect_100_continue = False
-        self.headers = []
-
-    def on_headers_complete(self) -> None:
-        parser = self.parser
-        version = parser.get_http_version()
-        target = origin_form(self.url)
-        path, _, query = target.partition(b"?")
-        text = path.decode("latin-1")
-        scope: dict[str, Any] = {
-            "type": "http",
-            "asgi": _ASGI,
-            "http_version": version,
-            "method": parser.get_method().decode("ascii"),
-            "scheme": self.scheme,
-            "server": self.server,
-            "client": self.client,
-            "root_path": "",
-            "target": target,
-            "raw_path": path,
-            "query_string": query,
-            "path": unquote(text) if "%" in text else text,
-            "headers": self.headers,
-        }
-        before = cast("Cycle | None", self.cycle)
-        keep_alive = version == "1.1" and parser.should_keep_alive()
-        self.cycle = cycle = Cycle(self, cast("HTTPScope", scope), keep_alive=keep_alive)
-        self.headers = []  # whatever comes now is a trailer
-        if before is None or before.response_complete:
-            self._begin(cycle)
-        else:  # pipelined: answered in order
-            self.flow.pause_reading()
-            self.pipeline.appendleft((cycle, self.app))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """As uvicorn's, which tells the last request on the connection only: the one under way may be an earlier."""
-        running = self._running
-        if running is not None and not running.response_complete:
-            running.disconnected = True
-            running.message_event.set()
-        super().connection_lost(exc)
-
-    def _begin(self, cycle: Cycle) -> None:
-        self._running = cycle
-        app = cast("Handler", self.app).begin(cycle)
-        if app is not None:
-            cycle.start_task(app)
-
-    def on_response_complete(self) -> None:
-        """As uvicorn's, without a timer for each answer: `close_if_idle` sees to connections that stay idle."""
-        self.server_state.total_requests += 1
-        if self.transport.is_closing():
+        self._call = None
+        self._has_begun_answer = False
+        if not self._keeps_alive:
+            self._close_after_answer(may_linger=not (self._is_body_whole or self._is_raw))
             return
-        self.flow.resume_reading()
-        if self.pipeline:
-            cycle, app = self.pipeline.pop()
-            self._running = cast("Cycle", cycle)
-            self._start_asgi_task(cycle, app)
-        else:
-            self.idle_since = self.loop.time()
+        self._has_answered = True
+        self._since = self._loop.time()
+        if self._taken:
+            self._taken = self._given = 0
+        if self._buffer or self._is_reading_paused:
+            self._loop.call_soon(self._next)
 
-    def close_if_idle(self, now: float) -> None:
-        """Closes the connection when it has waited longer than `timeout_keep_alive` for its next request."""
-        cycle = cast("Cycle | None", self.cycle)
-        if (
-            (cycle is None or cycle.response_complete)
-            and self.idle_since
-            and now - self.idle_since > self.timeout_keep_alive
+    def _next(self) -> None:
+        """Takes up what was sent ahead."""
+        self._resume_reading()
+        if self._buffer and self._call is None and not self.is_gone:
+            data, self._buffer = self._buffer, b""
+            self._head_received(data)
+
+    def break_off(self) -> None:
+        """Ends an answer that will never be whole (rule 4)."""
+        if self.is_gone:
+            return
+        if self._ends_by_close:
+            self._reset()
+        else:
+            self.transport.close()
+
+    def _reset(self) -> None:
+        """Ends the connection at once, with nothing left of it in the system."""
+        with suppress(OSError, AttributeError):  # not every transport has a socket of its own
+            raw = self.transport.get_extra_info("socket")
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        self.transport.abort()
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the connection ends with the answer under way."""
+        return not (self._keeps_alive and self._is_body_whole) or bool(self._closing_since)
+
+    def answer_ourselves(self, data: bytes) -> None:
+        """Writes a whole answer that no backend made; it says `connection: close` where this one `is_last`."""
+        self._keeps_alive = not self.is_last
+        self.finish(data)
+
+    def refuse(self, data: bytes) -> None:
+        """Writes a whole answer of ours, the last one of this connection."""
+        self.transport.write(data)
+        self._call = None
+        self._close_after_answer(may_linger=True)
+
+    def _close_after_answer(self, *, may_linger: bool) -> None:
+        """Closes; where the user may still be sending, only after a while of reading that away."""
+        self._is_lingering = True
+        self._keeps_alive = False
+        self._buffer = b""
+        if not (may_linger and self.transport.can_write_eof()):
+            self.transport.close()
+            return
+        self._since = self._loop.time()
+        self._resume_reading()
+        self.transport.write_eof()
+
+    def _lingered(self, size: int) -> None:
+        """Reads away what a refused user still sends."""
+        self._lingered_bytes += size
+        if self._lingered_bytes > _LINGER_BYTES:
+            self._reset()
+
+    # --- waiting ---
+    def _pause_reading(self) -> None:
+        if not self._is_reading_paused and not self.is_gone:
+            self._is_reading_paused = True
+            self.transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if self._is_reading_paused and not self.is_gone:
+            self._is_reading_paused = False
+            self.transport.resume_reading()
+
+    # --- time and the end ---
+    def shutdown(self) -> None:
+        """The worker is stopping: the answer under way, or to a request on its way already, is the last one."""
+        self._closing_since = self._loop.time()
+        self._loop.call_later(_GRACE_S, self._close_if_idle)
+        if self._call is not None and not self._has_begun_answer:
+            self._keeps_alive = False
+
+    def _close_if_idle(self) -> None:
+        if self._call is None and not self._buffer:
+            self.transport.close()
+
+    def check(self, now: float) -> None:
+        """Ends what the user has taken too long for (rule 3)."""
+        limits = self._limits
+        if self.is_write_paused and now - self._write_paused_at > limits.send_timeout_s:
+            self._reset()
+        elif self._is_lingering and self._call is None:
+            if now - self._since > _LINGER_S:
+                self._reset()
+        elif self._call is None:
+            self._check_idle(now)
+        elif not self._is_body_whole and not self._is_raw and not self._is_reading_paused:
+            allowed_s = limits.body_timeout_s + self._taken / _MIN_BODY_BYTES_PER_S
+            if now - self._since > allowed_s and self._refusal is None:
+                self._refuse_body(RequestRefused(408, "the request's body did not come in time; send it faster"))
+
+    def _check_idle(self, now: float) -> None:
+        waited_s = now - self._since
+        if self._buffer:
+            if waited_s > self._limits.head_timeout_s:
+                self._handler.refuse(self, RequestRefused(408, "the request's head did not come in time"))
+        elif waited_s > (self._limits.keep_alive_s if self._has_answered else self._limits.head_timeout_s) or (
+            self._closing_since and now - self._closing_since > _GRACE_S
         ):
             self.transport.close()
 
 
-def origin_form(target: bytes) -> bytes:
-    """The target as backends are asked for it: an absolute form without its scheme and authority (RFC 9112 §3.2.2)."""
-    if target[:1] == b"/" or target == b"*":
-        return target
-    httptools.parse_url(target)  # raises what the server answers with 400
-    after_authority = _ORIGIN.search(target, target.find(b"://") + 3)
-    form = target[after_authority.start() :] if after_authority else b"/"
-    return form if form[:1] == b"/" else b"/" + form
+class _Gate:
+    """Where one waits until another opens it."""
+
+    __slots__ = ("_loop", "_waiter")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiter: asyncio.Future[None] | None = None
+
+    async def wait(self) -> None:
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def open(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
 
-def idle_closer(server: uvicorn.Server) -> Callable[[float], None]:
-    """A sweep (loop's time) over a server's connections, once a second, that closes those that were idle too long."""
+def sweeper(server: uvicorn.Server) -> Callable[[float], None]:
+    """A sweep (loop's time) over a server's connections, once a second, that ends what took too long."""
     next_at = 0.0
 
-    def close_idle(now: float) -> None:
+    def sweep(now: float) -> None:
         nonlocal next_at
         if now < next_at:
             return
-        next_at = now + _IDLE_SWEEP_S
+        next_at = now + _SWEEP_S
         for connection in list(server.server_state.connections):
-            if isinstance(connection, ServerProtocol):
-                connection.close_if_idle(now)
+            cast("ServerProtocol", connection).check(now)  # there are no others: nothing is upgraded away from it
 
-    return close_idle
+    return sweep

@@ -1,7 +1,8 @@
 """Asking the other side the same, beside the user's request and never in its way.
 
 1. Whatever happens here changes nothing of the served answer (law 1): no await, no shared connection, no exception.
-2. Everything is bounded: pairs per route and in all, bytes kept, time. Full means: counted with its reason, not asked.
+2. Everything is bounded: pairs per route and in all, bytes kept, time. Full means: counted with its reason, not asked;
+   so does a worker that is near the end of what it may do for users.
 3. Every request of a route ends as a pair that was handed on, or in `skipped.<reason>` (law 5).
 4. After a shadowed write of a user, that user's later shadows wait until it has ended, so that the other side is
    asked in the order in which the user acted.
@@ -16,7 +17,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from proxy.core.bucket import is_sampled
-from proxy.core.headers import SHADOW_LINE
 from proxy.core.model import LEGACY, NEW
 from proxy.errors import UpstreamError
 from proxy.traffic.pair import SAFE_METHODS, OpenPair
@@ -25,16 +25,18 @@ from proxy.traffic.upstream.exchange import Exchange
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from proxy.core.headers import RawHeaders, RequestHead
     from proxy.core.model import Route, Side
     from proxy.settings import Settings
+    from proxy.traffic.call import Call
     from proxy.traffic.current import Current
     from proxy.traffic.deadlines import Deadlines
-    from proxy.traffic.tally import RouteTally, Tally
+    from proxy.traffic.tally import Tally
     from proxy.traffic.tasks import Tasks
     from proxy.traffic.upstream import Upstream
 
 log = structlog.get_logger(__name__)
+
+_BURST_S = 0.25  # of reading that may be ahead of its time: shadows come in bursts as users do
 
 
 class Shadows:
@@ -59,6 +61,9 @@ class Shadows:
         self._tasks = tasks
         self._tally = tally
         self._now = now
+        self._bytes_per_s = settings.shadow_bytes_per_s
+        self._read_until = 0.0
+        self.is_pressed: Callable[[], bool] = bool  # whether users need what shadows take; told by the worker
         self._open_by_route: dict[str, int] = {}
         self._open = 0
         self._lanes: dict[str, deque[tuple[OpenPair, bytes]]] = {}
@@ -79,40 +84,41 @@ class Shadows:
             return "not_sampled"
         if shadow_side == NEW and not is_new_healthy:
             return "unhealthy"
-        return "shed" if self.is_full(route) else None
+        return "shed" if self.is_full(route) or self.is_pressed() else None
 
     def is_full(self, route: Route) -> bool:
-        """Whether as many shadows are under way as may be, in all or for this route."""
-        return self._open >= self._max_in_all or self._open_by_route.get(route.name, 0) >= self._max_per_route
-
-    def open(
-        self,
-        current: Current,
-        route: Route,
-        served_side: Side,
-        method: str,
-        target: bytes,
-        head: RequestHead,
-        request_headers: RawHeaders,
-        key: str | None,
-        tally: RouteTally,
-    ) -> tuple[OpenPair, ...]:
-        """The pair of this request, and a second one of legacy with itself if it is in the noise sample."""
-        made = OpenPair(
-            self, current, route, "candidate", served_side, method, target, head, request_headers, key, tally
+        """Whether as much is under way as may be: in all, for this route, or of bytes in a second."""
+        return (
+            self._open >= self._max_in_all
+            or self._open_by_route.get(route.name, 0) >= self._max_per_route
+            or (self._read_until > 0 and self._read_until > self._now() + _BURST_S)
         )
+
+    def read(self, size: int) -> None:
+        """Takes so many bytes, which a shadow has brought, from what may be read in a second.
+
+        Reading takes the loop's time, which is the users': a backend that answers with gigabytes must not get it.
+        """
+        self._read_until = max(self._read_until, self._now()) + size / self._bytes_per_s
+
+    def open(self, call: Call, route: Route) -> tuple[OpenPair, ...]:
+        """The pair of this request, and a second one of legacy with itself if it is in the noise sample."""
+        made = OpenPair(self, call, route, "candidate")
         self._begin(made)
-        if not self._is_noise_run(current, route, served_side, method, head.request_id):
+        if not self._is_noise_run(call, route):
             return (made,)
-        again = OpenPair(self, current, route, "noise", served_side, method, target, head, request_headers, key, tally)
+        again = OpenPair(self, call, route, "noise")
         self._begin(again)
         return (made, again)
 
-    def _is_noise_run(self, current: Current, route: Route, served_side: Side, method: str, request_id: str) -> bool:
+    def _is_noise_run(self, call: Call, route: Route) -> bool:
         share = route.compare.noise_millipercent
-        if not share or served_side != LEGACY or method not in SAFE_METHODS or self._open >= self._max_in_all:
+        if not share or call.decision.backend != LEGACY or call.method not in SAFE_METHODS:
             return False
-        return is_sampled(current.rollout.migration.users.salt, "noise", route.name, request_id, share)
+        if self._open >= self._max_in_all:
+            return False
+        salt = call.current.rollout.migration.users.salt
+        return is_sampled(salt, "noise", route.name, call.request_id, share)
 
     def _begin(self, pair: OpenPair) -> None:
         name = pair.route.name
@@ -150,9 +156,9 @@ class Shadows:
         now = self._now()
         shadow = Exchange(
             pair.shadow_side,
-            pair.method.encode("latin-1"),
+            pair.raw_method,
             pair.target,
-            pair.head.lines + SHADOW_LINE,
+            pair.shadow_lines,
             deadlines=self._deadlines,
             now=now,
             body=body,

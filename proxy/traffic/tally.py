@@ -45,12 +45,13 @@ class RouteTally:
         counts = self.counts
         counts[name] = counts.get(name, 0) + number
 
-    def served(self, side: Side, status: int, elapsed_s: float) -> None:
-        """One whole answer that a user got."""
+    def served(self, side: Side, status: int, elapsed_s: float | None) -> None:
+        """One whole answer that a user got; without a time of its own where it lasts as users like (WebSockets)."""
         counts = self.counts
         for name in _SERVED[side, status // 100]:
             counts[name] = counts.get(name, 0) + 1
-        self.answered(side, elapsed_s)
+        if elapsed_s is not None:
+            self.answered(side, elapsed_s)
 
     def answered(self, side: Side, elapsed_s: float) -> None:
         """One whole answer of a side, after `elapsed_s` seconds."""

@@ -52,17 +52,7 @@ class Watch:
         if self._shadows.is_full(call.route):  # it was not yet when the request began
             self._tally.count("skipped.shed")
             return
-        self._pairs = self._shadows.open(
-            call.current,
-            call.route,
-            call.decision.backend,
-            call.method,
-            call.target,
-            call.head,
-            call.scope["headers"],
-            call.key,
-            call.tally,
-        )
+        self._pairs = self._shadows.open(call, call.route)
         for pair in self._pairs:
             pair.harmless(self._shadows.launch, pair, body)
 

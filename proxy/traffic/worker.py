@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import structlog
 
 from proxy import config
+from proxy.core.forwarding import Forwarding
 from proxy.core.model import LEGACY, NEW
 from proxy.traffic.ask import Asker
 from proxy.traffic.call import Reader
@@ -18,13 +19,14 @@ from proxy.traffic.evidence import Evidence
 from proxy.traffic.handler import Handler
 from proxy.traffic.health import Health
 from proxy.traffic.link import Link
+from proxy.traffic.server import Limits
 from proxy.traffic.shadow import Shadows
 from proxy.traffic.tally import Tally
 from proxy.traffic.tasks import Tasks
 from proxy.traffic.upstream.http1 import REST_S, Http1Upstream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Coroutine
     from typing import Any
 
     from proxy.core.model import Backend, Rollout, Side
@@ -39,6 +41,17 @@ _LAST_WORDS_S = 1.0  # for the acknowledgement of the last counters; a compariso
 def http1_upstream(backend: Backend, purpose: str, deadlines: Deadlines) -> Upstream:
     """The fast client; `purpose` ("served" or "shadow") has a pool of its own each."""
     return Http1Upstream(backend, deadlines, rest_s=REST_S if purpose == "shadow" else 0.0)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        head_timeout_s=settings.head_timeout_s,
+        body_timeout_s=settings.body_timeout_s,
+        keep_alive_s=settings.keep_alive_s,
+        send_timeout_s=settings.send_timeout_s,
+        max_connections=settings.max_connections,
+        max_body_bytes=settings.max_request_body_bytes,
+    )
 
 
 class Worker:
@@ -60,17 +73,28 @@ class Worker:
         self._make_upstream = make_upstream
         self._retired: set[Upstream] = set()
         self._probes: dict[Side, tuple[Backend, asyncio.Task[None]]] = {}
+        self._drained_at: float | None = None
         self.deadlines = Deadlines()
         self.tally = Tally()
-        self.health = Health()
+        self.health = Health(loop.time)
         self.link = Link(
             settings.link_path, name, self.tally, settings.link_buffer_bytes, self.apply_document, self.gauges
         )
         self.evidence = Evidence(self.link, settings.max_compared_bytes)
         self.shadows = Shadows(settings, self.deadlines, tasks, self.tally, self.evidence.take, loop.time)
         current = make_current(rollout, mask_key, self._upstream, None)
-        self.reader = Reader(current, self.tally, self.shadows, self.health, settings.max_shadow_body_bytes)
-        self.handler = Handler(self.reader, Asker(self.deadlines, tasks, loop.time))
+        self.reader = Reader(
+            current,
+            self.tally,
+            self.shadows,
+            self.health,
+            Forwarding(settings.trusted),
+            max_kept=settings.max_shadow_body_bytes,
+            keeps_underscores=settings.underscore_headers == "keep",
+        )
+        asker = Asker(self.deadlines, tasks, self.health, loop.time)
+        self.handler = Handler(self.reader, asker, tasks, _limits(settings), settings.max_in_flight)
+        self.shadows.is_pressed = self.handler.is_pressed
         self._probe(rollout)
 
     def _upstream(self, backend: Backend, purpose: str) -> Upstream:
@@ -108,8 +132,12 @@ class Worker:
                 if running[0] == backend:
                     continue
                 running[1].cancel()
-                self.health.forget(side)
+            self.health.take(backend)
             self._probes[side] = (backend, self._tasks.spawn(self.health.watch(backend)))
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> object:
+        """Runs `work` beside everything else, until the worker ends."""
+        return self._tasks.spawn(work)
 
     # --- figures and the end ---
     def gauges(self) -> dict[str, float]:
@@ -120,13 +148,21 @@ class Worker:
             "shadow_bytes": self.shadows.bytes_kept,
             "legacy_healthy": float(self.health.is_healthy(LEGACY)),
             "new_healthy": float(self.health.is_healthy(NEW)),
+            "new_breaker": float(self.health.breaker_state(NEW)),
+            "new_turned": self.health.turned[NEW],
             "rollout_version": self.reader.current.rollout.version,
         }
 
+    def begin_drain(self) -> None:
+        """From now on, or since the first call, `drain_s` runs: one bound for the users' requests and the shadows."""
+        if self._drained_at is None:
+            self._drained_at = asyncio.get_running_loop().time() + self._settings.drain_s
+
     async def drain_shadows(self) -> None:
-        """Waits, at most `drain_s`, for the shadows under way, then says the last counters."""
+        """Waits, at most for what is left of `drain_s`, for the shadows under way, then says the last counters."""
+        self.begin_drain()
         loop = asyncio.get_running_loop()
-        end = loop.time() + self._settings.drain_s
+        end = cast("float", self._drained_at)
         while len(self.shadows) and loop.time() < end:  # noqa: ASYNC110  # once, at the end: no event for each shadow
             await asyncio.sleep(0.02)
         await self.link.finish(_LAST_WORDS_S)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.broken import BEHAVIOURS, GARBAGE
+from bench.broken import ANSWER as LATE
+from bench.broken import BEHAVIOURS, GARBAGE, HUGE_HEAD, PIECE, PIECES
 from bench.children import find_free_port, started
 from bench.fetch import is_listening
 from bench.openloop import Paced, send_paced
@@ -76,19 +77,45 @@ def test_percentile_is_the_nearest_rank() -> None:
     assert 99.0 == Paced([number / 1000 for number in range(1, 101)]).percentile_ms(99)
 
 
+# What is received of an answer at once; None is a reset, nothing is silence.
+AT_ONCE: dict[str, bytes | None] = {
+    "hanging": b"",
+    "garbage": GARBAGE,
+    "slow": b"",
+    "resetting": None,
+    "dripping": LATE[:1],
+    "huge": HUGE_HEAD,
+}
+
+
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)
 def test_broken_backend_is_broken(behaviour: str, tmp_path: Path) -> None:
-    """It listens, and what it answers at once is nothing, or no HTTP."""
+    """It listens, and what it answers at once is nothing, a reset, a single byte, no HTTP, or the head of too much."""
     port = find_free_port()
     command = [sys.executable, "-m", "bench.broken", str(port), behaviour]
     environment = {"PYTHONPATH": str(Path(__file__).parents[2])}
     with started("broken", command, cores=[0], folder=tmp_path, environment=environment) as child:
         child.wait_until(lambda: is_listening(port))
         with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-            connection.sendall(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
-            connection.settimeout(5 if behaviour == "garbage" else 0.3)
-            if behaviour == "garbage":
-                assert GARBAGE == connection.recv(1000)
-            else:
-                with pytest.raises(TimeoutError):
-                    connection.recv(1000)
+            assert AT_ONCE[behaviour] == receive_at_once(connection, len(AT_ONCE[behaviour] or b""))
+
+
+def receive_at_once(connection: socket.socket, length: int) -> bytes | None:
+    """So many bytes of the answer to a request; where there are to be none: b"", or None after a reset."""
+    try:
+        connection.sendall(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        connection.settimeout(5 if length else 0.3)
+        received = connection.recv(length or 1)
+        while len(received) < length:
+            received += connection.recv(length - len(received))
+    except TimeoutError:
+        return b""
+    except ConnectionError:
+        return None
+    assert received, "an orderly end"
+    return received
+
+
+def test_huge_answer_is_a_gigabyte() -> None:
+    """The pieces that are poured add up to it."""
+    assert 1 << 30 == PIECES * int(PIECE.partition(b"\r\n")[0], 16)

@@ -9,6 +9,7 @@ import pytest
 from proxy.config import Loaded, build, load, parse
 from proxy.core.model import (
     Backend,
+    BreakerRule,
     CompareRules,
     Health,
     KeySource,
@@ -56,6 +57,7 @@ def test_full_example_loads_with_every_value() -> None:
                 timeouts=Timeouts(connect_s=2.0, read_s=30.0),
                 connections=256,
                 health=Health("/healthz", 2.0),
+                breaker=BreakerRule(),
             ),
             users=Users(
                 salt="inkzee-2026",
@@ -104,7 +106,7 @@ def test_absent_keys_have_the_defaults_of_the_values() -> None:
     assert (
         Migration(
             legacy=Backend("legacy", "http", "127.0.0.1", 8001),
-            new=Backend("new", "http", "127.0.0.1", 8002),
+            new=Backend("new", "http", "127.0.0.1", 8002, breaker=BreakerRule()),
             users=Users(salt="s", key=(KeySource("cookie", "id"),)),
             routes=(Route("all", Match("prefix", "/"), group="all"),),
         )
@@ -129,7 +131,7 @@ routes:
     assert Backend("legacy", "https", "legacy.example", 443, Timeouts(0.25, 1.5, 300.0, 0.001)) == (
         loaded.migration.legacy
     )
-    assert Backend("new", "http", "::1", 80) == loaded.migration.new
+    assert Backend("new", "http", "::1", 80, breaker=BreakerRule()) == loaded.migration.new
     assert Users("off", (KeySource("header", "x-user"),)) == loaded.migration.users
     assert (("x-staff", "no"),) == loaded.migration.pins[0].headers
     assert frozenset({"x-key"}) == loaded.migration.redaction.headers
@@ -138,6 +140,31 @@ routes:
     ]
     assert frozenset({"x-time"}) == loaded.migration.routes[0].compare.ignore_headers
     assert [route.name for route in loaded.migration.routes] == ["r", "7"]
+
+
+def test_health_and_breaker_are_read() -> None:
+    """Every key of both has its value."""
+    loaded = parsed(
+        SMALL.replace(
+            '8002"}',
+            '8002", health: {path: /up, interval: 5s, timeout: 250ms, healthy_after: 1, unhealthy_after: 3}, '
+            "breaker: {failure_percentage: 75, window: 1m, min_requests: 100, cool_down: 10s}}",
+        )
+        + "routes: {all: {match: {prefix: /}}}\n"
+    )
+
+    assert Health("/up", 5.0, 0.25, 1, 3) == loaded.migration.new.health
+    assert BreakerRule(75, 60.0, 100, 10.0) == loaded.migration.new.breaker
+
+
+def test_breaker_is_only_news_and_can_be_switched_off() -> None:
+    """New has one unless it says no; legacy never has one."""
+    routes = "routes: {all: {match: {prefix: /}}}\n"
+    on = parsed(SMALL + routes).migration
+    off = parsed(SMALL.replace('8002"}', '8002", breaker: {enabled: false, min_requests: 5}}') + routes).migration
+
+    assert (None, BreakerRule()) == (on.legacy.breaker, on.new.breaker)
+    assert (None, None) == (off.legacy.breaker, off.new.breaker)
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,9 @@ def test_schema_accepts_the_full_example() -> None:
         (("backends", "new", "url"), "http://h/path"),
         (("backends", "new", "timeout", "read"), "30"),
         (("backends", "new", "connections"), 0),
+        (("backends", "new", "breaker", "failure_percentage"), 101),
+        (("backends", "new", "breaker", "window"), "10"),
+        (("backends", "new", "health", "unhealthy_after"), 0),
         (("users", "salt"), ""),
         (("users", "without_key"), "cokie"),
         (("kill_switch",), "off"),
@@ -67,10 +70,18 @@ def test_schema_refuses_what_loading_refuses(keys: tuple[str, ...], value: objec
     document = content()
     inner = document
     for key in keys[:-1]:
-        inner = inner[key]
+        inner = inner.setdefault(key, {})
     inner[keys[-1]] = value
 
     assert [".".join(keys)] == faults(document)
+
+
+def test_schema_refuses_a_breaker_of_legacy() -> None:
+    """Editors mark it as loading does."""
+    document = content()
+    document["backends"]["legacy"]["breaker"] = {"enabled": False}
+
+    assert ["backends.legacy"] == faults(document)
 
 
 def test_schema_refuses_unknown_and_missing_keys() -> None:

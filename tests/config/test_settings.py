@@ -1,12 +1,14 @@
 """Process settings come from flags, then variables, then defaults; a child process gets the same ones."""
 
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 
+from proxy.core.trusted import TrustedProxies
 from proxy.environment import OTHERS, SETTINGS, variable
 from proxy.errors import ConfigError
-from proxy.settings import Settings, load_settings, parse_address
+from proxy.settings import Settings, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +75,10 @@ def test_child_process_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch) -
     """The variables that a child is given make the settings that the parent has, secrets included."""
     settings = load_settings(
         listen="[::1]:0",
+        admin_listen="unix:/run/changeover/admin.sock",
+        tls_certificate="/etc/changeover/chain.pem",
+        tls_key="/etc/changeover/key.pem",
+        trusted_proxies="10.0.0.0/8, unix",
         admin_token="a token of some length",
         workers=4,
         state_dir="/srv/state",
@@ -91,6 +97,8 @@ def test_environment_leaves_out_what_is_unset() -> None:
     assert {variable(name) for name in Settings.model_fields} - {
         "CHANGEOVER_STORE_URL",
         "CHANGEOVER_ADMIN_TOKEN",
+        "CHANGEOVER_TLS_CERTIFICATE",
+        "CHANGEOVER_TLS_KEY",
     } == set(load_settings().environment())
 
 
@@ -115,7 +123,10 @@ def test_every_wrong_setting_is_told_by_its_own_name(monkeypatch: pytest.MonkeyP
     found = problems_of(listen="8000", drain_s="soon")
 
     assert [
-        ("--listen", "'8000' is not an address to listen on; write HOST:PORT, as 127.0.0.1:8000 or [::1]:8000"),
+        (
+            "--listen",
+            "'8000' is not an address to listen on; write HOST:PORT, as 127.0.0.1:8000 or [::1]:8000, or unix:/PATH",
+        ),
         ("CHANGEOVER_WORKERS", "Input should be greater than or equal to 1"),
         ("changeover_log_format", "Input should be 'auto', 'json' or 'console'"),
         ("--drain-s", "Input should be a valid number, unable to parse string as a number"),
@@ -127,29 +138,27 @@ def test_unknown_flag_is_refused() -> None:
     assert [("--wokers", "Extra inputs are not permitted")] == problems_of(wokers=2)
 
 
-@pytest.mark.parametrize(
-    ("text", "address"),
-    [
-        ("127.0.0.1:8000", ("127.0.0.1", 8000)),
-        ("localhost:0", ("localhost", 0)),
-        ("0.0.0.0:65535", ("0.0.0.0", 65535)),
-        ("[::1]:80", ("::1", 80)),
-        ("[0:0::1]:80", ("::1", 80)),
-    ],
-)
-def test_address_has_host_and_port(text: str, address: tuple[str, int]) -> None:
-    """Names, IPv4 and bracketed IPv6 addresses are taken apart."""
-    assert address == parse_address(text)
+def test_trusted_proxies_are_nobody_unless_given() -> None:
+    """Whoever is believed was named."""
+    assert TrustedProxies() == load_settings().trusted
+    assert (
+        TrustedProxies((IPv4Network("10.0.0.0/8"),), True) == load_settings(trusted_proxies="10.0.0.0/8,unix").trusted
+    )
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", "8000", ":8000", "host:", "host:65536", "host:-1", "::1:80", "[zz]:80", "[1.2]:80", "http://h:80", "h:8 0"],
-)
-def test_impossible_address_is_refused(text: str) -> None:
-    """What can't be listened on is refused with how to write it."""
-    with pytest.raises(ValueError, match=r"write (it as|HOST:PORT)"):
-        parse_address(text)
+def test_trusted_proxies_that_cannot_be_read_are_told_by_the_flag() -> None:
+    """A typo doesn't trust somebody else."""
+    [(path, message)] = problems_of(trusted_proxies="10.0.0.0/8, proxy.example")
+
+    assert "--trusted-proxies" == path
+    assert message.startswith("'proxy.example' is neither an address nor a network; write addresses, networks and")
+
+
+def test_admin_listener_on_a_unix_socket_is_reached_as_localhost() -> None:
+    """Only this machine reaches it; the Host header of who asks is localhost."""
+    assert ["localhost", "::1"] == [
+        load_settings(admin_listen=listen).admin_host for listen in ("unix:/run/admin.sock", "[::1]:9000")
+    ]
 
 
 def test_names_that_config_knows_are_the_settings() -> None:

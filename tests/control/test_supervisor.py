@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from structlog.testing import capture_logs
 
 from proxy.control import supervisor as supervisor_module
 from proxy.control.supervisor import Backoff, Child, Supervisor
+from proxy.sdnotify import ServiceManager
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,7 +27,7 @@ QUICK = Backoff(first_s=0.01, max_s=0.04, steady_s=30.0)
 # Says "<name> <word>" through the pipe at each turn of its life; exits with the given code, or lives until SIGTERM.
 PROGRAM = """
 import os, signal, sys
-from proxy.process import die_with_parent
+from proxy.process import die_with_parent, say_ready
 die_with_parent(signal.SIGKILL)
 name, fd, manner = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 def say(word):
@@ -33,9 +35,14 @@ def say(word):
 def stop(*_):
     say("stopped")
     sys.exit(0)
+def reload(*_):
+    say("reloaded")
+    say_ready()
 signal.signal(signal.SIGTERM, signal.SIG_IGN if manner == "stubborn" else stop)
-signal.signal(signal.SIGHUP, lambda *_: say("reloaded"))
+signal.signal(signal.SIGHUP, reload)
 say("started")
+if manner in {"live", "stubborn"}:
+    say_ready()
 if manner.startswith("exit"):
     sys.exit(int(manner[4:]))
 while True:
@@ -71,11 +78,11 @@ class Pipe:
 
 @asynccontextmanager
 async def running(
-    *children: Callable[[Pipe], Child], drain_s: float = 5.0
+    *children: Callable[[Pipe], Child], drain_s: float = 5.0, **options: Any
 ) -> AsyncIterator[tuple[Supervisor, Pipe, asyncio.Task[int]]]:
     pipe = Pipe()
     await pipe.open()
-    node = Supervisor([make(pipe) for make in children], drain_s, QUICK)
+    node = Supervisor([make(pipe) for make in children], drain_s, QUICK, **options)
     task = asyncio.create_task(node.run())
     try:
         yield node, pipe, task
@@ -246,6 +253,191 @@ def test_supervisor_survives_a_program_that_is_not_there():
         assert "child.unstartable" in {line["event"] for line in logs}
 
     run(scenario)
+
+
+# --- rolling restarts ---
+def rolled(name: str, manner: str = "live", **fields: Any) -> Callable[[Pipe], Child]:
+    return child(name, manner, is_rolled=True, says_ready=True, **fields)
+
+
+def test_rolling_restart_replaces_one_child_after_the_other():
+    """Each old process is told to stop when its successor is ready, and only then the next one has its turn."""
+
+    async def scenario() -> None:
+        async with running(rolled("a"), rolled("b"), child("control")) as (_, pipe, _task):
+            before = {name: pid for name, _, pid in [await pipe.line() for _ in range(3)]}
+            os.kill(os.getpid(), signal.SIGUSR2)
+            said = [await pipe.line() for _ in range(4)]
+            assert ["a", "b"] == [name for name, word, _ in said if word == "started"]
+            assert [("a", before["a"]), ("b", before["b"])] == [
+                (name, pid) for name, word, pid in said if word == "stopped"
+            ]
+            places = {(name, word): place for place, (name, word, _) in enumerate(said)}
+            assert places["a", "started"] < min(places["a", "stopped"], places["b", "started"])
+            assert places["b", "started"] < places["b", "stopped"]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("successor", ["silent", "exit1", "exit2"])
+def test_rolling_restart_ends_at_a_successor_that_does_not_get_ready(successor: str, tmp_path: Path):
+    """It is killed, the old process goes on, and the children after it are left alone."""
+    manner = tmp_path / "manner"
+    manner.write_text("live")
+    program = PROGRAM.replace("sys.argv[3]", f"open({str(manner)!r}).read()")
+
+    def make(pipe: Pipe) -> Child:
+        argv = (sys.executable, "-c", program, "a", str(pipe.write_fd))
+        return Child("a", argv, pass_fds=(pipe.write_fd,), is_rolled=True, says_ready=True)
+
+    async def scenario() -> None:
+        with capture_logs() as logs:
+            async with running(make, rolled("b"), ready_s=2.0 if successor == "silent" else 60.0) as (node, pipe, task):
+                olds = {name: pid for name, _, pid in [await pipe.line() for _ in range(2)]}
+                manner.write_text(successor)
+                node.roll()
+                assert ("a", "started") == (await pipe.line())[:2]
+                while not any(line["event"] == "roll.ended_early" for line in logs):  # noqa: ASYNC110  # a log has no event
+                    await asyncio.sleep(0.01)
+                assert not task.done()
+                node.stop()
+                assert {("a", "stopped", olds["a"]), ("b", "stopped", olds["b"])} == {
+                    await pipe.line() for _ in range(2)
+                }
+                assert 0 == await task
+        assert ["a"] == [line["child"] for line in logs if line["event"] == "child.unready"]
+
+    run(scenario)
+
+
+def test_rolling_restarts_that_are_wanted_meanwhile_become_one():
+    """However often it is asked for during one restart, one more comes after it."""
+
+    async def scenario() -> None:
+        async with running(rolled("a")) as (node, pipe, _task):
+            await pipe.line()
+            node.roll()
+            assert ("a", "started") == (await pipe.line())[:2]
+            for _ in range(5):
+                node.roll()
+            words = [word for _, word in await pipe.words(3)]
+            assert ["started", "stopped", "stopped"] == sorted(words)
+            node.stop()
+            assert [("a", "stopped")] == await pipe.words(1)
+
+    run(scenario)
+
+
+def test_rolling_restart_waits_for_the_predecessor_of_the_one_before(monkeypatch: pytest.MonkeyPatch):
+    """Two processes for one child at the most; one that doesn't end in its time is killed."""
+    monkeypatch.setattr(supervisor_module, "_LAST_WORDS_S", 0.5)
+
+    async def scenario() -> None:
+        with capture_logs() as logs:
+            async with running(rolled("a", "stubborn"), drain_s=0.5) as (node, pipe, _task):
+                first = (await pipe.line())[2]
+                node.roll()
+                await pipe.line()
+                node.roll()
+                third = (await pipe.line())[2]
+                events = [(line["event"], line.get("pid", line.get("reason"))) for line in logs]
+                assert events.index(("child.killed", "did not stop")) < events.index(("child.started", third))
+                with pytest.raises(ProcessLookupError):
+                    os.kill(first, 0)
+
+    run(scenario)
+
+
+def test_child_that_was_replaced_is_kept_alive_like_the_first():
+    """The successor has the place in every respect: killed, it is started again."""
+
+    async def scenario() -> None:
+        async with running(rolled("a")) as (node, pipe, _task):
+            await pipe.line()
+            node.roll()
+            (successor,) = {pid for _, word, pid in [await pipe.line() for _ in range(2)] if word == "started"}
+            os.kill(successor, signal.SIGKILL)
+            name, word, third = await pipe.line()
+            assert ("a", "started", True) == (name, word, third != successor)
+
+    run(scenario)
+
+
+def test_stop_during_a_rolling_restart_ends_old_and_new():
+    """A successor that isn't ready yet is a process like any other: nothing is left behind."""
+
+    async def scenario() -> None:
+        async with running(rolled("a", "silent")) as (node, pipe, task):
+            old = (await pipe.line())[2]
+            node.roll()
+            new = (await pipe.line())[2]
+            node.stop()
+            assert {("a", "stopped", old), ("a", "stopped", new)} == {await pipe.line() for _ in range(2)}
+            assert 0 == await task
+
+    run(scenario)
+
+
+def test_sighup_before_a_child_is_ready_reaches_it_when_it_is():
+    """Before, it may not know the signal, and would die of it."""
+    program = """
+import os, signal, sys
+from proxy.process import say_ready
+fd = int(sys.argv[1])
+os.write(fd, f"a started {os.getpid()}\\n".encode())
+os.read(int(sys.argv[2]), 1)
+def reload(*_):
+    os.write(fd, f"a reloaded {os.getpid()}\\n".encode())
+signal.signal(signal.SIGHUP, reload)
+say_ready()
+while True:
+    signal.pause()
+"""
+    go_read, go_write = os.pipe()
+
+    def make(pipe: Pipe) -> Child:
+        argv = (sys.executable, "-c", program, str(pipe.write_fd), str(go_read))
+        return Child("a", argv, pass_fds=(pipe.write_fd, go_read), is_reloadable=True, says_ready=True)
+
+    async def scenario() -> None:
+        async with running(make) as (node, pipe, _task):
+            _, _, pid = await pipe.line()
+            node.reload()
+            os.write(go_write, b".")
+            assert ("a", "reloaded", pid) == await pipe.line()
+
+    try:
+        run(scenario)
+    finally:
+        os.close(go_read)
+        os.close(go_write)
+
+
+def test_manager_is_told_that_all_are_ready_and_that_a_reload_is_done(tmp_path: Path):
+    """Ready when every child is; after SIGHUP when those that reload have said that they did."""
+    address = str(tmp_path / "notify")
+
+    async def scenario(told: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+
+        async def next_word() -> str:
+            return (await loop.sock_recv(told, 4096)).decode().partition("\n")[0]
+
+        children = child("control", is_reloadable=True, says_ready=True, stop_rank=1), rolled("worker")
+        async with running(*children, manager=ServiceManager(address, watchdog_s=3600)) as (node, pipe, _task):
+            assert {"WATCHDOG=1", "READY=1"} == {await next_word() for _ in range(2)}
+            await pipe.words(2)
+            node.reload()
+            assert "RELOADING=1" == await next_word()
+            assert [("control", "reloaded")] == await pipe.words(1)
+            assert "READY=1" == await next_word()
+            node.stop()
+            assert "STOPPING=1" == await next_word()
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+        told.bind(address)
+        told.setblocking(False)
+        run(lambda: scenario(told))
 
 
 def test_children_die_when_their_supervisor_is_killed(tmp_path: Path):

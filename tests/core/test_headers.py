@@ -2,124 +2,270 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
-from proxy.core.headers import read_answer, read_request
+from proxy.core.forwarding import Forwarding
+from proxy.core.headers import origin_form, read_answer, read_request
+from proxy.core.trusted import TrustedProxies
 from proxy.errors import RequestRefused
 
-HOST = (b"host", b"a.example")
+HOST = b"Host: a.example\r\n"
+FORWARDING = Forwarding(TrustedProxies())
+PEER = FORWARDING.peer("192.0.2.7", "http")
+WAY = FORWARDING.lines(PEER, {}, b"a.example")
 
 
-def sent(*headers: tuple[bytes, bytes], wanted: Any = frozenset(), **fields: Any) -> Any:
-    defaults = {"client": "192.0.2.7", "scheme": "http", "new_request_id": "new-1"}
-    return read_request([HOST, *headers], wanted, **(defaults | fields))
+def sent(*lines: bytes, wanted: Any = frozenset(), **options: Any) -> Any:
+    block = HOST + b"".join([line + b"\r\n" for line in lines])
+    return read_request(block, wanted, peer=PEER, forwarding=FORWARDING, **options)
 
 
-OURS = (
-    b"x-forwarded-for: 192.0.2.7\r\nx-forwarded-proto: http\r\nx-forwarded-host: a.example\r\nx-request-id: new-1\r\n"
-)
+def passed(head: Any) -> bytes:
+    """What is forwarded between Host and what we say of the way."""
+    assert head.lines.startswith(b"host: a.example\r\n")
+    assert head.lines.endswith(WAY)
+    between: bytes = head.lines.removeprefix(b"host: a.example\r\n").removesuffix(WAY)
+    return between
 
 
 @pytest.mark.parametrize(
-    ("headers", "between"),
+    ("lines", "between"),
     [
-        ([(b"accept", b"*/*")], b"accept: */*\r\n"),
-        ([(b"b", b"1"), (b"a", b"2"), (b"b", b"3")], b"b: 1\r\na: 2\r\nb: 3\r\n"),
-        ([(b"x", b"  \xff ")], b"x:   \xff \r\n"),
-        ([(b"connection", b"keep-alive"), (b"keep-alive", b"5"), (b"te", b"trailers"), (b"upgrade", b"h2c")], b""),
-        ([(b"proxy-connection", b"close"), (b"expect", b"100-continue")], b""),
-        ([(b"connection", b"X-Hop, close"), (b"x-hop", b"1"), (b"x-other", b"2")], b"x-other: 2\r\n"),
-        ([(b"x-changeover-shadow", b"1")], b""),
-        ([(b"cookie", b"a=1"), (b"cookie", b"b=2")], b"cookie: a=1\r\ncookie: b=2\r\n"),
+        ([b"Accept: */*"], b"Accept: */*\r\n"),
+        ([b"B: 1", b"a: 2", b"B: 3"], b"B: 1\r\na: 2\r\nB: 3\r\n"),
+        ([b"X:\t \xff "], b"X:\t \xff \r\n"),
+        ([b"X:"], b"X:\r\n"),
+        ([b"Connection: keep-alive", b"Keep-Alive: 5", b"TE: trailers", b"Upgrade: h2c"], b""),
+        ([b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: A"], b""),
+        ([b"Proxy-Connection: close", b"Expect: 100-continue", b"Max-Forwards: 3"], b""),
+        ([b"CONNECTION: X-Hop , close", b"x-hop: 1", b"X-Other: 2"], b"X-Other: 2\r\n"),
+        ([b"X-Changeover-SHADOW: 1"], b""),
+        ([b"Cookie: a=1", b"Cookie: b=2"], b"Cookie: a=1\r\nCookie: b=2\r\n"),
+        ([b"x_user: 1", b"x-user: 2"], b"x-user: 2\r\n"),
+        ([b"traceparent: x", b"tracestate: y", b"X-Request-Id: z"], b""),
     ],
 )
-def test_request_passes_what_is_not_its_connections_own(headers: Any, between: bytes):
-    """End-to-end fields pass in order with duplicates; connection fields and our own mark do not."""
-    assert b"host: a.example\r\n" + between + OURS == sent(*headers).lines
+def test_request_passes_what_is_not_its_connections_own(lines: Any, between: bytes):
+    """End-to-end fields pass byte for byte, in order, with duplicates; connection fields and our own mark do not."""
+    assert between == passed(sent(*lines))
 
 
-def test_request_adds_the_way_it_took():
-    """The peer is appended to X-Forwarded-For; proto, host and a sound request id of an earlier proxy stay."""
-    head = sent(
-        (b"x-forwarded-for", b"198.51.100.1"),
-        (b"x-forwarded-for", b"198.51.100.2"),
-        (b"x-forwarded-proto", b"https"),
-        (b"x-forwarded-host", b"public.example"),
-        (b"x-request-id", b"abc-1"),
-    )
-    expected = (
-        b"host: a.example\r\n"
-        b"x-forwarded-for: 198.51.100.1, 198.51.100.2, 192.0.2.7\r\nx-forwarded-proto: https\r\n"
-        b"x-forwarded-host: public.example\r\nx-request-id: abc-1\r\n"
-    )
-    assert (expected, "abc-1") == (head.lines, head.request_id)
+def test_underscores_pass_where_they_are_kept_or_wanted():
+    """A name with an underscore is dropped unless the operator keeps such names, or tells users apart by it."""
+    assert b"x_a: 1\r\n" == passed(sent(b"x_a: 1", keeps_underscores=True))
+    head = sent(b"x_a: 1", b"x_b: 2", wanted=frozenset({b"x_a"}))
+    assert (b"x_a: 1\r\n", {"x_a": "1"}) == (passed(head), head.values)
+
+
+def test_underscores_never_make_a_field_of_the_way():
+    """Many backends read X_Forwarded_For as X-Forwarded-For."""
+    assert b"" == passed(sent(b"X_Forwarded_For: 10.0.0.1", keeps_underscores=True))
+
+
+def test_key_from_the_way_is_believed_of_trusted_proxies_only():
+    """A user who may choose the value of the key chooses the side."""
+    wanted, line = frozenset({b"x-real-ip"}), b"X-Real-IP: 10.0.0.1"
+    trusting = Forwarding(TrustedProxies((ip_network("192.0.2.0/24"),)))
+    assert {} == sent(line, wanted=wanted).values
+    peer = trusting.peer("192.0.2.7", "http")
+    head = read_request(HOST + line + b"\r\n", wanted, peer=peer, forwarding=trusting)
+    assert {"x-real-ip": "10.0.0.1"} == head.values
 
 
 @pytest.mark.parametrize("given", [b"", b"a b", b"a" * 129, b"\xff", b"a\tb"])
-def test_request_id_that_is_unsound_is_replaced(given: bytes):
-    """An id that could not be logged as it stands is not used."""
-    assert sent((b"x-request-id", given)).request_id == "new-1"
+def test_request_id_that_is_unsound_is_not_used(given: bytes):
+    """An id that could not be logged as it stands is no id."""
+    assert sent(b"X-Request-Id: " + given).request_id is None
+
+
+def test_request_id_is_the_last_one_said():
+    """The proxy nearest to us has the last word."""
+    assert "abc-2" == sent(b"x-request-id: abc-1", b"X-Request-ID: abc-2").request_id
 
 
 @pytest.mark.parametrize(
-    ("headers", "length", "is_chunked", "line"),
+    ("lines", "length", "is_chunked", "between"),
     [
         ([], None, False, b""),
-        ([(b"content-length", b"0")], 0, False, b"content-length: 0\r\n"),
-        ([(b"content-length", b"12")], 12, False, b"content-length: 12\r\n"),
-        ([(b"transfer-encoding", b"Chunked")], None, True, b"transfer-encoding: chunked\r\n"),
+        ([b"Content-Length: 0"], 0, False, b"content-length: 0\r\n"),
+        ([b"content-length:12 "], 12, False, b"content-length: 12\r\n"),
+        ([b"Transfer-Encoding: Chunked"], None, True, b"transfer-encoding: chunked\r\n"),
     ],
 )
-def test_framing_is_rebuilt(headers: Any, length: int | None, is_chunked: bool, line: bytes):
-    """The backend is told the framing that we use, once and last."""
-    head = sent(*headers)
-    assert (length, is_chunked, OURS + line) == (
-        head.content_length,
-        head.is_chunked,
-        head.lines[len("host: a.example\r\n") :],
-    )
-    assert (is_chunked or bool(length)) == head.has_body
+def test_framing_is_rebuilt(lines: Any, length: int | None, is_chunked: bool, between: bytes):
+    """The backend is told the framing that we use, once."""
+    head = sent(*lines)
+    assert (length, is_chunked, between) == (head.content_length, head.is_chunked, passed(head))
+    assert head.has_body == bool(length or is_chunked)
 
 
 @pytest.mark.parametrize(
-    ("headers", "status", "says"),
+    ("lines", "status", "says"),
     [
-        ([(b"host", b"b.example")], 400, "two host"),
-        ([(b"content-length", b"1"), (b"content-length", b"1")], 400, "two content-length"),
-        ([(b"content-length", b"1"), (b"transfer-encoding", b"chunked")], 400, "both"),
-        ([(b"transfer-encoding", b"chunked"), (b"transfer-encoding", b"chunked")], 400, "two transfer-encoding"),
-        ([(b"transfer-encoding", b"gzip, chunked")], 501, "other than chunked"),
-        ([(b"content-length", b"+1")], 400, "not a whole number"),
-        ([(b"content-length", b"1,1")], 400, "not a whole number"),
-        ([(b"connection", b"cookie")], 400, "Connection names cookie"),
-        ([(b"connection", b"Host")], 400, "Connection names host"),
+        ([b"host: b.example"], 400, "two Host"),
+        ([b"content-length: 1", b"content-length: 1"], 400, "one whole number"),
+        ([b"content-length: 1", b"transfer-encoding: chunked"], 400, "both"),
+        ([b"transfer-encoding: chunked", b"transfer-encoding: chunked"], 400, "once"),
+        ([b"transfer-encoding: gzip, chunked"], 501, "other than chunked"),
+        ([b"transfer-encoding: identity"], 501, "other than chunked"),
+        ([b"transfer-encoding: xchunked"], 400, "once"),
+        ([b"content-length: +1"], 400, "one whole number"),
+        ([b"content-length: 1,1"], 400, "one whole number"),
+        ([b"content-length: " + b"9" * 19], 400, "one whole number"),
+        ([b"connection: cookie"], 400, "Connection names cookie"),
+        ([b"connection: Host"], 400, "Connection names host"),
+        ([b"connection: X-Forwarded-For"], 400, "Connection names x-forwarded-for"),
+        ([b"connection: x-forwarded-port"], 400, "Connection names x-forwarded-port"),
+        ([b"expect: something"], 417, "can't be met"),
     ],
 )
-def test_request_that_could_be_read_in_two_ways_is_refused(headers: Any, status: int, says: str):
+def test_request_that_could_be_read_in_two_ways_is_refused(lines: Any, status: int, says: str):
     """What smuggles requests elsewhere gets a refusal with its reason."""
     with pytest.raises(RequestRefused, match=says) as refusal:
-        sent(*headers)
+        sent(*lines)
     assert status == refusal.value.status
+
+
+def test_connection_must_not_name_what_tells_users_apart():
+    """Else the backend would see another user than the decision did."""
+    with pytest.raises(RequestRefused, match="x-user"):
+        sent(b"x-user: 1", b"connection: x-user", wanted=frozenset({b"x-user"}))
+
+
+@pytest.mark.parametrize("host", [b"a b", b"a@b", b"a/b", b"", b"a,b", b"a:x", b"a:123456", b"a:65536", b"[::1", b"a:"])
+def test_host_that_is_none_is_refused(host: bytes):
+    """Routing and caches rest on it."""
+    with pytest.raises(RequestRefused, match="Host"):
+        read_request(b"host: " + host + b"\r\n", frozenset(), peer=PEER, forwarding=FORWARDING)
+
+
+@pytest.mark.parametrize("host", [b"a", b"a.b-c:80", b"[::1]:8000", b"my_service", b"xn--a"])
+def test_host_that_is_sound_passes(host: bytes):
+    """Names, addresses and container names, with and without a port."""
+    head = read_request(b"host: " + host + b"\r\n", frozenset(), peer=PEER, forwarding=FORWARDING)
+    assert host.decode() == head.host
+
+
+def test_host_may_be_missing_in_http_1_0_only():
+    """An old client's request gets an empty Host (RFC 9112 §3.2); a newer one is refused."""
+    head = read_request(b"", frozenset(), peer=PEER, forwarding=FORWARDING, is_1_0=True)
+    assert (None, True) == (head.host, head.is_last)
+    assert head.lines.startswith(b"host: \r\n")
+    with pytest.raises(RequestRefused, match="no Host"):
+        read_request(b"", frozenset(), peer=PEER, forwarding=FORWARDING)
+
+
+def test_expect_and_transfer_encoding_are_not_http_1_0s():
+    """The first is ignored (RFC 9110 §10.1.1), the second refused (RFC 9112 §6.1)."""
+    assert not sent(b"expect: 100-continue", is_1_0=True).expects_continue
+    assert sent(b"expect: 100-Continue").expects_continue
+    with pytest.raises(RequestRefused, match=r"HTTP/1\.0"):
+        sent(b"transfer-encoding: chunked", is_1_0=True)
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_websocket"),
+    [
+        ([b"Connection: keep-alive, Upgrade", b"Upgrade: WebSocket"], True),
+        ([b"Upgrade: websocket"], False),
+        ([b"Connection: Upgrade", b"Upgrade: h2c"], False),
+        ([b"Connection: Upgrade"], False),
+    ],
+)
+def test_websockets_are_known_by_both_fields(lines: Any, is_websocket: bool):
+    """RFC 6455 §4.2.1: Upgrade, and Connection that names it."""
+    assert is_websocket == sent(*lines).is_websocket
 
 
 def test_values_are_those_asked_for_and_the_first_of_each():
     """The decision sees the fields it named, the first value of each, as UTF-8."""
-    head = sent((b"x-user-id", "é".encode()), (b"x-user-id", b"2"), (b"other", b"3"), wanted=frozenset({b"x-user-id"}))
+    wanted = frozenset({b"x-user-id"})
+    head = sent("X-User-Id: é".encode(), b"x-user-id: 2", b"other: 3", wanted=wanted)
     assert {"x-user-id": "é"} == head.values
 
 
 @pytest.mark.parametrize(
-    ("headers", "passed"),
+    ("target", "method", "form"),
     [
-        ([(b"set-cookie", b"a"), (b"set-cookie", b"b")], [(b"set-cookie", b"a"), (b"set-cookie", b"b")]),
-        ([(b"connection", b"close"), (b"x", b"1")], [(b"x", b"1")]),
-        ([(b"connection", b"x-hop"), (b"x-hop", b"1"), (b"x", b"1")], [(b"x", b"1")]),
-        ([(b"transfer-encoding", b"chunked"), (b"date", b"d")], [(b"date", b"d")]),
-        ([(b"keep-alive", b"timeout=5"), (b"content-length", b"3")], [(b"content-length", b"3")]),
+        (b"/a?b", b"GET", b"/a?b"),
+        (b"//a/../b", b"GET", b"//a/../b"),
+        (b"*", b"OPTIONS", b"*"),
+        (b"http://A.example/x?y", b"GET", b"/x?y"),
+        (b"HTTPS://a.EXAMPLE", b"GET", b"/"),
+        (b"http://a.example?x", b"GET", b"/?x"),
+        (b"http://a.example", b"OPTIONS", b"*"),
     ],
 )
-def test_answer_passes_what_is_not_its_connections_own(headers: Any, passed: Any):
-    """The user gets every end-to-end field, in order, duplicates kept."""
-    assert passed == read_answer(headers)
+def test_target_is_asked_for_in_origin_form(target: bytes, method: bytes, form: bytes):
+    """Paths stay as they are; an absolute form loses what the Host says already (RFC 9112 §3.2)."""
+    assert form == origin_form(target, method, "a.example")
+
+
+@pytest.mark.parametrize(
+    "target", [b"*", b"a", b"@evil.example/", b"evil.example:80", b"http://b.example/", b"ftp://a.example/", b"http:/x"]
+)
+def test_target_that_is_not_ours_is_refused(target: bytes):
+    """Another authority than the Host's, and forms for other servers."""
+    with pytest.raises(RequestRefused):
+        origin_form(target, b"GET", "a.example")
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (b"Set-Cookie: a\r\nset-cookie: b\r\n", (b"Set-Cookie: a\r\nset-cookie: b\r\n", None, False, True)),
+        (b"Connection: close\r\nX: 1\r\n", (b"X: 1\r\n", None, False, False)),
+        (b"Connection: X-Hop\r\nX-hop: 1\r\nX: 1\r\n", (b"X: 1\r\n", None, False, True)),
+        (b"Transfer-Encoding: Chunked\r\nDate: d\r\n", (b"Date: d\r\n", None, True, True)),
+        (b"Keep-Alive: timeout=5\r\nContent-Length: 3\r\n", (b"Content-Length: 3\r\n", 3, False, True)),
+        (b"X-Connection: close\r\nA: Upgrade: b\r\n", (b"X-Connection: close\r\nA: Upgrade: b\r\n", None, False, True)),
+        (b"", (b"", None, False, True)),
+        (b"Connection: keep-alive\r\n", (b"", None, False, True)),
+        (b"A: 1\r\nConnection: keep-alive\r\n", (b"A: 1\r\n", None, False, True)),
+        (b"Connection: keep-alive\r\nA: 1\r\n", (b"A: 1\r\n", None, False, True)),
+        (b"connection:keep-alive\r\nA: 1\r\n", (b"A: 1\r\n", None, False, True)),
+        (b"X-Connection: keep-alive\r\nTE: x\r\n", (b"X-Connection: keep-alive\r\n", None, False, True)),
+    ],
+)
+def test_answer_passes_what_is_not_its_connections_own(lines: bytes, expected: Any):
+    """The user gets every end-to-end field byte for byte, in order, duplicates kept."""
+    assert expected == read_answer(lines)
+
+
+@pytest.mark.parametrize(("connection", "keeps_alive"), [(b"", False), (b"Connection: Keep-Alive\r\n", True)])
+def test_answer_in_http_1_0_keeps_its_connection_only_where_it_says_so(connection: bytes, keeps_alive: bool):
+    """RFC 9112 §9.3."""
+    assert keeps_alive == read_answer(connection, is_1_0=True).keeps_alive
+
+
+def test_answer_that_never_has_a_body_never_has_a_length():
+    """RFC 9110 §8.6: none with 204."""
+    head = read_answer(b"A: 1\r\nContent-Length: 5\r\nB: 2\r\n", may_have_length=False)
+    assert b"A: 1\r\nB: 2\r\n" == head.lines
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        (b"Content-Length: 1\r\nContent-Length: 1\r\n", "two Content-Length"),
+        (b"Content-Length: 1, 1\r\n", "malformed"),
+        (b"Content-Length: -1\r\n", "malformed"),
+        (b"Content-Length:\r\n", "malformed"),
+        (b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", "where none may be"),
+        (b"Transfer-Encoding: gzip, chunked\r\n", "not understood"),
+        (b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "not understood"),
+    ],
+)
+def test_answer_whose_end_is_uncertain_is_an_error(lines: bytes, says: str):
+    """Response splitting begins there."""
+    with pytest.raises(ValueError, match=says):
+        read_answer(lines)
+
+
+def test_answer_in_http_1_0_has_no_chunks():
+    """RFC 9112 §6.1: an HTTP/1.0 message with Transfer-Encoding has faulty framing."""
+    with pytest.raises(ValueError, match="where none may be"):
+        read_answer(b"Transfer-Encoding: chunked\r\n", is_1_0=True)

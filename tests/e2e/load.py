@@ -99,8 +99,9 @@ class Load:
             writer = None
             try:
                 reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-                while not self._is_over.is_set():
-                    await self._ask(reader, writer)
+                is_open = True
+                while is_open and not self._is_over.is_set():
+                    is_open = await self._ask(reader, writer)
                     await asyncio.sleep(self.pause_s)
             except (OSError, EOFError, TimeoutError) as error:
                 self.failures.append((time.monotonic(), repr(error)))
@@ -111,7 +112,8 @@ class Load:
                     with suppress(OSError):
                         await writer.wait_closed()
 
-    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Whether the connection may be used again (RFC 9112 §9.6)."""
         request = self.next_request(self.begun)
         self.begun += 1
         began_at = time.monotonic()
@@ -124,6 +126,7 @@ class Load:
         target = request.split(b" ", 2)[1].decode()
         status = int(head.split(" ", 2)[1])
         self.answers.append(Answered(began_at, elapsed_s, target, status, fields.get("x-backend", "")))
+        return fields.get("connection") != "close"
 
 
 def p99_ms(elapsed_s: list[float]) -> float:

@@ -98,13 +98,26 @@ def resident_bytes(pid: int) -> int:
 class Program:
     """A program that runs while the context is open; its output goes to files in `folder`."""
 
-    def __init__(self, name: str, argv: tuple[str, ...], folder: Path, environ: Mapping[str, str] | None = None):
+    def __init__(
+        self,
+        name: str,
+        argv: tuple[str, ...],
+        folder: Path,
+        environ: Mapping[str, str] | None = None,
+        pass_fds: tuple[int, ...] = (),
+    ):
         self.name = name
         self._started: list[int] = []  # at its end
         self.stdout, self.stderr = folder / f"{name}.out", folder / f"{name}.err"
         with self.stdout.open("wb") as out, self.stderr.open("wb") as err:
             self.process = Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=ROOT, env=own_environment(**(environ or {}))
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                cwd=ROOT,
+                env=own_environment(**(environ or {})),
+                pass_fds=pass_fds,
             )
 
     def __enter__(self) -> Self:

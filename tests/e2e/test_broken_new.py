@@ -25,7 +25,7 @@ CONFIG = """\
 version: 1
 backends:
   legacy: {{url: "{legacy}"}}
-  new: {{url: "{new}", timeout: {{connect: 500ms, read: 1s, write: 1s}}{health}}}
+  new: {{url: "{new}", timeout: {{connect: 500ms, read: 1s, write: 1s}}, breaker: {{enabled: false}}{health}}}
 users: {{key: ["header:x-user-id"], salt: inkzee-2026}}
 routes:
   shadowed:                                  # users on legacy, who must not notice

@@ -9,7 +9,6 @@ import sqlite3
 import threading
 import time
 from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -19,9 +18,11 @@ from tests.e2e.backends import LATE_S, Backend
 from tests.e2e.load import Load, get
 from tests.e2e.node import Node, serving, write_example
 from tests.e2e.program import descendants, is_running, until
+from tests.e2e.workers import connections_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -124,18 +125,6 @@ def test_killed_worker_costs_its_connections_only(tmp_path: Path, figure: Callab
         assert node.stop() == 0
 
 
-def connections_of(pid: int, port: int) -> int:
-    """How many established connections to a port of this machine a process has accepted (proc(5), net/tcp)."""
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    established = {row[9] for row in rows if row[3] == "01" and int(row[1].partition(":")[2], 16) == port}
-    held = set()
-    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        target = str(descriptor.readlink())
-        if target.startswith("socket:["):
-            held.add(target.removeprefix("socket:[").removesuffix("]"))
-    return len(established & held)
-
-
 def wait_pairs_of_a_request(node: Node) -> None:
     """A request made now is counted: the node's evidence works."""
     with httpx.Client(base_url=node.url, headers={"x-user-id": "u"}, trust_env=False) as client:
@@ -216,7 +205,7 @@ def test_second_sigterm_ends_at_once(tmp_path: Path):
             user.sendall(get(EQUAL, "user-1"))
             assert legacy.arrived.wait(10)
             node.program.process.send_signal(signal.SIGTERM)
-            node.program.wait_until(lambda: node.program.events("Shutting down"), "the drain")
+            node.program.wait_until(lambda: node.program.events("worker.draining"), "the drain")
             node.program.process.send_signal(signal.SIGTERM)
             node.program.process.wait(30)
             assert b"" == user.recv(1)

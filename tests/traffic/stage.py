@@ -193,11 +193,13 @@ def make_stage_rollout(legacy_port: int, new_port: int, **changes: Any) -> Rollo
             timeouts=timeouts,
             connections=changes.get("connections", 256),
             health=changes.get("health") if side == "new" else None,
+            breaker=changes.get("breaker") if side == "new" else None,
         )
         for side, port in (("legacy", legacy_port), ("new", new_port))
     }
     changes.pop("connections", None)
     changes.pop("health", None)
+    changes.pop("breaker", None)
     fields = {name: changes.pop(name) for name in ("shadow", "fallback", "compare", "match") if name in changes}
     route = make_route("feeds", millipercent=int(changes.pop("percent", 0) * 1000), **fields)
     return make_rollout(*changes.pop("routes", (route,)), **({"users": KEYED} | sides | changes))
@@ -214,9 +216,13 @@ async def staged(
     new_port: int | None = None,
     legacy_port: int | None = None,
     make_upstream: Any = http1_upstream,
+    listener: socket.socket | None = None,
     **rollout: Any,
 ) -> AsyncIterator[Stage]:
-    """A worker between two backends; at the end nothing may have failed unseen (but where `has_faults`)."""
+    """A worker between two backends; at the end nothing may have failed unseen (but where `has_faults`).
+
+    It serves on `listener` where one is given (`Stage.port` is 0 for a Unix socket), else on a free port.
+    """
     unhandled: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
     faults = _Faults()
@@ -232,7 +238,7 @@ async def staged(
         made = make_stage_rollout(legacy_port or sides[0].port, new_port or sides[1].port, **rollout)
         given: dict[str, Any] = {"state_dir": folder, "drain_s": 1.0} | (settings or {})
         try:
-            async with _serving(Settings(**given), made, make_upstream) as (worker, port):
+            async with _serving(Settings(**given), made, make_upstream, listener) as (worker, port):
                 stage = Stage(worker, port, sides[0], sides[1], control, folder, logs)
                 if is_linked:
                     await control.wait(lambda: control.hellos)
@@ -249,9 +255,11 @@ async def staged(
 
 
 @asynccontextmanager
-async def _serving(settings: Settings, rollout: Rollout, make_upstream: Any) -> AsyncIterator[tuple[Worker, int]]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    port = listener.getsockname()[1]
+async def _serving(
+    settings: Settings, rollout: Rollout, make_upstream: Any, listener: socket.socket | None
+) -> AsyncIterator[tuple[Worker, int]]:
+    listener = listener or socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1] if listener.family == socket.AF_INET else 0
     async with working(settings, rollout, b"k" * 32, "worker-1", make_upstream) as worker:
         server = worker_server(worker, settings)
         serving = asyncio.create_task(server.serve(sockets=[listener]))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from proxy.core.model import Timeouts
-from proxy.traffic.upstream.http1 import FRESH_S, IDLE_S, REST_S
+from proxy.traffic.upstream.http1 import FAILURES, FRESH_S, IDLE_S, REST_S
 from tests.traffic.stage import NO_SHADOW, QUICK, SHADOWED, WITH_WRITES, Stage, make_stage_rollout, staged
 from tests.traffic.wire import backend, free_port, hang, ok, request, run, then_close, until
 
@@ -177,6 +177,30 @@ def test_shadow_pool_rests_after_a_refused_connection(percent: int, shadow_side:
             await stage.ask()
             counts = await stage.check_nothing_lost()
             assert (4, 1) == (counts["skipped.shadow_failed.connect"], shadowed.connections)
+
+    run(scenario())
+
+
+def test_shadow_pool_rests_after_answers_in_a_row_that_were_none() -> None:
+    """Garbage costs a connection each time: after FAILURES of it the backend is left alone for a while."""
+
+    async def scenario() -> None:
+        async with staged(ok(), b"garbage\r\n\r\n", shadow=SHADOWED) as stage:
+            for _ in range(FAILURES + 3):
+                await stage.ask()
+                await stage.settle_shadows()
+            counts = await stage.settle()
+            assert (FAILURES + 3, FAILURES) == (counts["skipped.shadow_failed.protocol"], len(stage.new.asked))
+            await asyncio.sleep(REST_S)
+            stage.new.behave = ok()
+            await stage.ask()
+            await stage.settle_shadows()
+            stage.new.behave = b"garbage\r\n\r\n"
+            await stage.ask()
+            await stage.settle_shadows()
+            await stage.ask()
+            await stage.check_nothing_lost()
+            assert FAILURES + 3 == len(stage.new.asked)
 
     run(scenario())
 

@@ -42,7 +42,7 @@ def test_shadow_mark_of_a_user_is_dropped() -> None:
 
 
 def test_shadow_gets_the_same_request() -> None:
-    """Line, fields and body are those of the served request, but for the mark."""
+    """Line, fields and body are those of the served request, but for the mark and the span in its trace."""
 
     async def scenario() -> None:
         async with staged(shadow=WITH_WRITES) as stage:
@@ -50,7 +50,12 @@ def test_shadow_gets_the_same_request() -> None:
             await stage.settle()
             served, shadow = stage.legacy.asked[0], stage.new.asked[0]
             assert served.head.start == shadow.head.start
-            assert served.head.fields == [field for field in shadow.head.fields if field[0] != "x-changeover-shadow"]
+            differing = {"x-changeover-shadow", "traceparent"}
+            fields = [[field for field in each.head.fields if field[0] not in differing] for each in (served, shadow)]
+            assert fields[0] == fields[1]
+            traces = [each.head.all("traceparent")[0].split("-") for each in (served, shadow)]
+            assert traces[0][1] == traces[1][1]
+            assert traces[0][2] != traces[1][2]
             assert b"payload" == bytes(served.body) == bytes(shadow.body)
 
     run(scenario())

@@ -275,6 +275,7 @@ class Reply:
     body: bytes
     trailer: bytes = b""
     is_whole: bool = True
+    interim: list[Head] = field(default_factory=list)  # 1xx answers before it
 
     @property
     def status(self) -> int:
@@ -297,9 +298,11 @@ class Client:
         await self.writer.drain()
 
     async def answer(self, method: str = "GET") -> Reply:
-        """The next final answer, read by its framing; interim ones are an error of the test's subject."""
-        head = await read_head(self.reader)
-        reply = Reply(head, b"")
+        """The next final answer, read by its framing, with the interim ones before it."""
+        interim: list[Head] = []
+        while (head := await read_head(self.reader)).start.split(" ")[1] in {"100", "102", "103"}:
+            interim.append(head)
+        reply = Reply(head, b"", interim=interim)
         if method == "HEAD" or reply.status in {204, 304}:
             return reply
         await self.read_body(reply)

@@ -7,11 +7,14 @@ keep cookies, and read proxy variables; the transport alone passes on what it is
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import httpx
 import structlog
 
+from proxy.core.head import fields_of
+from proxy.core.headers import read_answer
 from proxy.errors import UpstreamError, UpstreamTimeout
 
 if TYPE_CHECKING:
@@ -73,8 +76,7 @@ class AdapterUpstream:
         answer = await self._transport.handle_async_request(self._request(exchange, carried))
         try:
             exchange.has_answer_begun = True
-            exchange.headers = [(name.lower(), value) for name, value in answer.headers.raw]
-            exchange.status = answer.status_code
+            _answer_begun(exchange, answer)
             exchange.notify()
             stream = answer.stream
             if not isinstance(stream, httpx.AsyncByteStream):
@@ -91,12 +93,12 @@ class AdapterUpstream:
 
     def _request(self, exchange: Exchange, carried: _Carried) -> httpx.Request:
         timeouts = self.backend.timeouts
-        headers = [tuple(line.split(b": ", 1)) for line in exchange.lines.split(b"\r\n") if line]
+        headers = fields_of(exchange.lines)
         has_body = exchange.is_chunked or bool(exchange.body) or not exchange.is_request_sent
         return httpx.Request(
             exchange.method.decode("latin-1"),
-            httpx.URL(self.backend.url, raw_path=exchange.target),
-            headers=headers,  # type: ignore[arg-type]  # pairs, by the split above
+            httpx.URL(self.backend.base_url, raw_path=exchange.target),
+            headers=headers,
             stream=carried if has_body else httpx.ByteStream(b""),
             extensions={
                 "timeout": {
@@ -111,6 +113,15 @@ class AdapterUpstream:
 
     async def close(self) -> None:
         await self._transport.aclose()
+
+
+def _answer_begun(exchange: Exchange, answer: httpx.Response) -> None:
+    lines = b"".join([b"%b: %b\r\n" % field for field in answer.headers.raw])
+    try:
+        head = read_answer(lines, may_have_length=answer.status_code != HTTPStatus.NO_CONTENT)
+    except ValueError as error:
+        raise httpx.RemoteProtocolError(str(error)) from error
+    exchange.answer_begun(answer.status_code, b" " + answer.reason_phrase.encode("latin-1"), head)
 
 
 def _phase(error: Exception) -> Phase:

@@ -1,10 +1,12 @@
-"""One connection to a backend, from the request's bytes to the answer's, on the parser that the server side uses, too.
+"""One connection to a backend, from the request's bytes to the answer's.
 
 1. A connection carries one exchange at a time and goes back to its pool only after a whole, clean answer to a whole
    request. Bytes that nobody asked for close it.
 2. An answer ends by Content-Length, by its last chunk, or, where it has neither, by the end of the connection. Any
    other end is `truncated`.
-3. An answer that is known already, byte for byte (`Exchange.expected`), is not parsed again.
+3. An answer that is known already, byte for byte (`Exchange.expected`), is not read again.
+4. A head that breaks the grammar is mended where RFC 9112 asks a proxy to (folds, spaces before a colon); anything else
+   is `protocol`, and the connection is not used again.
 """
 
 from __future__ import annotations
@@ -12,23 +14,21 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol, cast
 
-import httptools
-
+from proxy.core.framing import LAST_CHUNK, Chunked, Malformed, chunk
+from proxy.core.head import ANSWER, MAX_HEAD_BYTES, mend_answer
+from proxy.core.headers import read_answer
 from proxy.errors import UpstreamError
 
 if TYPE_CHECKING:
+    import re
+
     from proxy.core.model import Backend
     from proxy.errors import Phase
     from proxy.traffic.upstream.exchange import Exchange
 
-MAX_HEAD_BYTES = 65_536  # of an answer; nginx allows 4 to 8 KiB, HAProxy 16, Envoy 60
-_BODYLESS = frozenset({204, 304})  # RFC 9112 §6.3
-
-_LAST_CHUNK = b"0\r\n\r\n"
-
-
-def _chunk(piece: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(piece), piece)
+_MAX_FIELDS = 200  # of an answer: twice what a request may have; backends are trusted more than strangers
+_MAX_INTERIM = 16  # 1xx answers before the one that counts
+_END_OF_HEAD = b"\r\n\r\n"
 
 
 class Home(Protocol):
@@ -40,18 +40,21 @@ class Home(Protocol):
 
     def lost(self, connection: Connection) -> None: ...
 
+    def failed(self, failure: UpstreamError) -> None: ...
+
 
 class Connection(asyncio.Protocol):
-    """One connection to a backend; the callbacks of its parser feed the exchange it carries."""
+    """One connection to a backend; what it reads feeds the exchange it carries."""
 
     def __init__(self, pool: Home, loop: asyncio.AbstractEventLoop) -> None:
         self._pool = pool
         self._loop = loop
-        self._parser = httptools.HttpResponseParser(self)
         self._exchange: Exchange | None = None
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
-        self._head_bytes = 0
-        self._ends_with_connection = False
+        self._head = b""  # of an answer, as long as it isn't whole
+        self._left: int | None = 0  # of a body with a length; None: until the connection ends
+        self._chunked: Chunked | None = None
+        self._interim = 0
         self._is_reusable = True
         self._is_paused = False
         self._can_write: asyncio.Event | None = None
@@ -68,29 +71,23 @@ class Connection(asyncio.Protocol):
             self.drop()
             return
         now = self._loop.time()
-        is_first = not exchange.has_answer_begun
-        if is_first and data == exchange.expected:  # equal bytes are an equal answer: nothing to parse
-            self._is_reusable = True
-            exchange.completed_as_expected(now)
-            self._finish(exchange)
-            return
-        exchange.has_answer_begun = True
-        if not exchange.status:
-            self._head_bytes += len(data)
-        try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            if not exchange.is_complete:
-                self._fail("protocol", f"its answer is not HTTP/1.1 ({error})")
+        if exchange.status:
+            self._body_received(exchange, data)
+        elif not exchange.has_answer_begun:
+            if data == exchange.expected:  # equal bytes are an equal answer: nothing to read
+                self._is_reusable = True
+                exchange.completed_as_expected(now)
+                self._finish(exchange)
                 return
-            self._is_reusable = False  # a whole answer with garbage behind it
-        if self._exchange is None:
-            return
-        if self._head_bytes > MAX_HEAD_BYTES and not exchange.status:
-            self._fail("protocol", f"its answer's head is over {MAX_HEAD_BYTES} bytes")
-        elif exchange.is_complete:
-            if is_first and self._is_reusable:
+            exchange.has_answer_begun = True
+            self._head_received(exchange, data)
+            if self._is_reusable and exchange.is_complete and exchange.trailers == b"":
                 exchange.raw = data
+        else:
+            self._head_received(exchange, self._head + data)
+        if self._exchange is None:  # it has failed
+            return
+        if exchange.is_complete:
             self._finish(exchange)
         else:
             exchange.touched(now)
@@ -106,7 +103,7 @@ class Connection(asyncio.Protocol):
             self._can_write.set()
         exchange = self._exchange
         if exchange is not None:
-            if exchange.status and self._ends_with_connection and exc is None:
+            if exchange.status and self._left is None and exc is None:
                 exchange.completed(self._loop.time())
                 self._finish(exchange)
             else:
@@ -121,65 +118,104 @@ class Connection(asyncio.Protocol):
             self._can_write.set()
             self._can_write = None
 
-    # --- httptools' callbacks ---
-    def on_header(self, name: bytes, value: bytes) -> None:
-        exchange = self._exchange
-        if exchange is not None and not exchange.status:  # later fields are trailers: not part of the head
-            exchange.headers.append((name.lower(), value))
-
-    def on_headers_complete(self) -> None:
-        exchange = self._exchange
-        if exchange is None or exchange.is_complete:
+    # --- the answer ---
+    def _head_received(self, exchange: Exchange, data: bytes) -> None:
+        """Reads as much of the answer as `data`, which begins with its head, holds."""
+        found = ANSWER.match(data)
+        while found is not None and found[2] < b"200":
+            data = data[found.end() :]
+            if not self._interim_received(exchange, found):
+                return
+            if exchange.is_upgraded:
+                self._body_received(exchange, data)
+                return
+            found = ANSWER.match(data)
+        if found is None:
+            self._odd_head_received(exchange, data)
             return
-        status = self._parser.get_status_code()
-        if status < 200:
-            if status == 101:
+        self._head = b""
+        status = int(found[2])
+        if found.end() > MAX_HEAD_BYTES or data.count(b"\n", 0, found.end()) > _MAX_FIELDS + 2:
+            self._fail("protocol", f"its answer's head is over {MAX_HEAD_BYTES} bytes or {_MAX_FIELDS} fields")
+            return
+        try:
+            head = read_answer(found[4], is_1_0=found[1] == b"0", may_have_length=status != 204)
+        except ValueError as error:
+            self._fail("protocol", str(error))
+            return
+        exchange.answer_begun(status, found[3] or b" ", head)
+        self._is_reusable = head.keeps_alive
+        if exchange.method == b"HEAD" or status in (204, 304):  # RFC 9112 §6.3
+            self._left, self._chunked = 0, None
+        else:
+            self._chunked = Chunked() if head.is_chunked else None
+            self._left = None if head.length is None and not head.is_chunked else head.length or 0
+        self._body_received(exchange, data[found.end() :])
+
+    def _odd_head_received(self, exchange: Exchange, data: bytes) -> None:
+        """A head that isn't whole yet, or has to be mended, or can't be."""
+        end = data.find(_END_OF_HEAD) + 4
+        if end < 4 and len(data) <= MAX_HEAD_BYTES and b"HTTP/1."[: len(data)] == data[:7]:
+            self._head = data
+            return
+        mended = mend_answer(data[:end]) if end >= 4 else data
+        if mended != data[:end] and ANSWER.fullmatch(mended):
+            self._head_received(exchange, mended + data[end:])
+            return
+        self._fail("protocol", f"its answer is not HTTP/1.1, or its head is too long: {data[:60]!r}")
+
+    def _interim_received(self, exchange: Exchange, found: re.Match[bytes]) -> bool:
+        """Takes a 1xx answer; False if the exchange has failed of it (RFC 9110 §15.2)."""
+        self._head = b""
+        self._interim += 1
+        if found[2] == b"101":
+            if not exchange.may_upgrade:
                 self._fail("protocol", "it switched protocols without being asked")
-            exchange.headers.clear()
-            return
-        self._is_reusable = self._parser.should_keep_alive()
-        self._ends_with_connection = False
-        if exchange.method == b"HEAD" or status in _BODYLESS:
-            exchange.status = status
-            self._complete(exchange)
-            # The parser would wait for the body that Content-Length announces; an answer to HEAD has none.
-            self._parser = httptools.HttpResponseParser(self)
-            return
-        if not self._has_sound_framing(exchange):
-            return
-        exchange.status = status
-
-    def _has_sound_framing(self, exchange: Exchange) -> bool:
-        has_length = False
-        is_chunked = False
-        for name, value in exchange.headers:
-            if name == b"content-length":
-                has_length = True
-            elif name == b"transfer-encoding":
-                if is_chunked or value.strip().lower() != b"chunked":
-                    self._fail("protocol", f"its Transfer-Encoding {value[:40]!r} is not understood")
-                    return False
-                is_chunked = True
-        self._ends_with_connection = not has_length and not is_chunked
+                return False
+            exchange.answer_begun(101, found[3] or b" ", read_answer(found[4])._replace(length=None))
+            exchange.upgraded()
+            self._is_reusable = False
+            self._left, self._chunked = None, None
+        elif self._interim > _MAX_INTERIM:
+            self._fail("protocol", f"it sent more than {_MAX_INTERIM} interim answers")
+            return False
+        elif exchange.on_interim is not None and found[2] != b"100":  # a 100 answers our Expect; we send none
+            exchange.on_interim(b"HTTP/1.1 %b%b\r\n%b\r\n" % (found[2], found[3] or b" ", found[4]))
         return True
 
-    def on_body(self, body: bytes) -> None:
-        exchange = self._exchange
-        if exchange is None:
-            return
-        if exchange.is_complete:  # a body where none may be: whatever follows can't be trusted
+    def _body_received(self, exchange: Exchange, data: bytes) -> None:
+        if exchange.is_complete:  # bytes that nobody asked for
             self._is_reusable = False
             return
-        exchange.body_received(body)
-
-    def on_message_complete(self) -> None:
-        exchange = self._exchange
-        if exchange is not None and exchange.status and not exchange.is_complete:
+        if self._chunked is not None:
+            self._chunks_received(exchange, self._chunked, data)
+            return
+        left = self._left
+        if left is None:
+            if data:
+                exchange.body_received(data)
+            return
+        if len(data) > left:  # what follows can't be trusted
+            self._is_reusable = False
+            data = data[:left]
+        if data:
+            exchange.body_received(data)
+        self._left = left = left - len(data)
+        if not left:
             self._complete(exchange)
 
-    def on_message_begin(self) -> None:
-        if self._exchange is not None and self._exchange.is_complete:
-            self._is_reusable = False
+    def _chunks_received(self, exchange: Exchange, chunked: Chunked, data: bytes) -> None:
+        try:
+            body, rest = chunked.feed(data)
+        except Malformed as error:
+            self._fail("protocol", str(error))
+            return
+        if body:
+            exchange.body_received(body)
+        if chunked.is_whole:
+            self._is_reusable = self._is_reusable and not rest
+            exchange.trailers = chunked.trailers
+            self._complete(exchange)
 
     # --- Carrier ---
     def pause(self) -> None:
@@ -196,13 +232,13 @@ class Connection(asyncio.Protocol):
         exchange = self._exchange
         if exchange is None:
             return
-        self._transport.write(_chunk(piece) if exchange.is_chunked else piece)
+        self._transport.write(chunk(piece) if exchange.is_chunked else piece)
         if self._can_write is not None:
             await self._can_write.wait()
 
     def end_request(self) -> None:
         if self._exchange is not None and self._exchange.is_chunked:
-            self._transport.write(_LAST_CHUNK)
+            self._transport.write(LAST_CHUNK)
 
     def drop(self) -> None:
         """Closes at once; what the exchange, if any, still expects is not delivered."""
@@ -215,10 +251,10 @@ class Connection(asyncio.Protocol):
     def carry(self, exchange: Exchange, read_timeout_s: float, *, is_reused: bool) -> None:
         """Sends the request; the answer feeds the exchange."""
         self._exchange = exchange
-        self._head_bytes = 0
+        self._interim = 0
         body = exchange.body
         if exchange.is_chunked:
-            body = (_chunk(body) if body else b"") + (_LAST_CHUNK if exchange.is_request_sent else b"")
+            body = (chunk(body) if body else b"") + (LAST_CHUNK if exchange.is_request_sent else b"")
         exchange.write_timeout_s = self._pool.backend.timeouts.write_s
         exchange.carried_by(self, read_timeout_s, self._loop.time(), is_reused=is_reused)
         self._transport.write(b"%b %b HTTP/1.1\r\n%b\r\n%b" % (exchange.method, exchange.target, exchange.lines, body))
@@ -252,4 +288,6 @@ class Connection(asyncio.Protocol):
         self.drop()
         if exchange is not None:
             exchange.carrier = None
-            exchange.failed(UpstreamError(exchange.side, phase, message, is_stale=is_stale), self._loop.time())
+            failure = UpstreamError(exchange.side, phase, message, is_stale=is_stale)
+            self._pool.failed(failure)
+            exchange.failed(failure, self._loop.time())

@@ -1,11 +1,13 @@
 """One request to one backend and its answer as it comes in, whatever client carries it.
 
-1. A client feeds it: `head_received`, `body_received`, then exactly one of `completed` and `failed`.
+1. A client feeds it: `answer_begun`, `body_received`, then exactly one of `completed` and `failed`.
 2. After each feed it calls `notify` once; who waits reads `status`, `chunks`, `is_complete`, `error`.
 3. What is not taken is bounded: above HIGH_WATER bytes the client is asked to pause, until `take` empties it.
 4. State changes only in synchronous code; nothing here awaits but `wait`.
 5. `raw` is the whole answer as it stood on the wire, where it came in one piece on a connection fit for reuse. Given
    to another exchange as `expected`, the same bytes need not be taken apart there: `is_as_expected`, and no head.
+6. An exchange that `may_upgrade` goes on after a 101 as two streams of bytes without an end of their own, until either
+   side closes: what comes is its answer's body, what is sent its request's.
 """
 
 from __future__ import annotations
@@ -13,18 +15,19 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
+from proxy.core.head import fields_of
 from proxy.errors import UpstreamError, UpstreamTimeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from proxy.core.headers import RawHeaders
+    from proxy.core.head import RawHeaders
+    from proxy.core.headers import AnswerHead
     from proxy.core.model import Side
     from proxy.errors import Phase
     from proxy.traffic.deadlines import Deadlines
 
-HIGH_WATER = 262_144  # unread answer bytes of one exchange; uvicorn's and asyncio's limits are 64 KiB per buffer
-_SLOW_S = 0.2  # after this, an exchange is worth watching for a client that has left
+HIGH_WATER = 65_536  # unread answer bytes of one exchange, as asyncio's for a buffer; uvloop reads 256 kB at most
 
 
 def unheard() -> None:
@@ -60,12 +63,17 @@ class Exchange:
     is_complete = False
     is_paused = False
     is_reused = False
-    on_slow: Callable[[], None] | None = None
+    is_upgraded = False
+    may_upgrade = False
+    on_interim: Callable[[bytes], None] | None = None
     phase: Phase = "connect"
     raw = b""
+    reason = b""
     status = 0
+    trailers = b""
     waiter: asyncio.Future[None] | None = None
     write_timeout_s = 0.0
+    head: AnswerHead
     notify: Callable[[], None]
 
     def __init__(
@@ -93,7 +101,6 @@ class Exchange:
         self.started_at = now
         self.finished_at = now
         self.deadline = now + 3600.0
-        self.headers: RawHeaders = []
         self.chunks: list[bytes] = []
         self.notify = self.wake
 
@@ -105,8 +112,24 @@ class Exchange:
         self.phase = "read"
         if self.idle_timeout_s is not None:
             self.idle_timeout_s = read_timeout_s
-            self.deadline = now + (_SLOW_S if self.on_slow is not None else read_timeout_s)
+            self.deadline = now + read_timeout_s
         self.deadlines.add(self)
+
+    def answer_begun(self, status: int, reason: bytes, head: AnswerHead) -> None:
+        """The answer's head is there. `reason` is its phrase with the space before it."""
+        self.reason = reason
+        self.head = head
+        self.status = status
+
+    def upgraded(self) -> None:
+        """The answer is a 101: from now on both sides may be silent for as long as they like (rule 6)."""
+        self.is_upgraded = True
+        self.deadlines.discard(self)
+
+    @property
+    def headers(self) -> RawHeaders:
+        """The answer's fields that the user gets; names in lower case. Read anew at each call."""
+        return fields_of(self.head.lines)
 
     def body_received(self, chunk: bytes) -> None:
         self.chunks.append(chunk)
@@ -117,7 +140,6 @@ class Exchange:
 
     def completed(self, now: float) -> None:
         self.is_complete = True
-        self.on_slow = None
         self.finished_at = now
         self.deadlines.discard(self)
 
@@ -135,7 +157,6 @@ class Exchange:
         self.finished_at = now
         self.deadlines.discard(self)
         carrier, self.carrier = self.carrier, None
-        self.on_slow = None
         if carrier is not None:
             carrier.drop()
         self.notify()
@@ -143,15 +164,10 @@ class Exchange:
     # --- deadlines ---
     def touched(self, now: float) -> None:
         """Bytes have moved: the idle timeout starts again."""
-        if self.idle_timeout_s is not None and self.on_slow is None:
+        if self.idle_timeout_s is not None:
             self.deadline = now + self.idle_timeout_s
 
     def expire(self, now: float) -> None:
-        on_slow, self.on_slow = self.on_slow, None
-        if on_slow is not None and self.idle_timeout_s is not None:
-            self.deadline = now + self.idle_timeout_s - _SLOW_S
-            on_slow()
-            return
         if self._waits_for_user:
             self.deadline = now + (self.idle_timeout_s or 0.0)
             return
@@ -161,12 +177,12 @@ class Exchange:
     @property
     def _waits_for_user(self) -> bool:
         """Whether the backend can't move because of the user: a body that isn't sent yet, an answer not taken yet."""
-        if self.idle_timeout_s is None:
+        if self.idle_timeout_s is None or self.may_upgrade:
             return False
         return self.is_paused or (not self.is_request_sent and self.phase != "write")
 
     def _restart_clock(self, seconds: float | None) -> None:
-        if self.idle_timeout_s is not None and self.on_slow is None:
+        if self.idle_timeout_s is not None:
             self.deadline = asyncio.get_running_loop().time() + (seconds or 0.0)
 
     # --- used by who asked ---
@@ -225,6 +241,12 @@ class Exchange:
             self.carrier.end_request()
             self.is_request_sent = True
             self._restart_clock(self.idle_timeout_s)
+
+    def user_left(self) -> None:
+        """Nobody waits for the answer any more, or the request's body turned out not to be one: it ends here."""
+        if not self.is_complete:
+            error = UpstreamError(self.side, "read", "the user left", is_client_gone=True)
+            self.failed(error, asyncio.get_running_loop().time())
 
     def abandon(self) -> None:
         """Nobody wants the answer any more: the connection is closed, so that the backend may stop too."""

@@ -3,34 +3,44 @@
 1. The number of connections is bounded; who finds none waits in line, up to `pool_s`.
 2. Idle connections are dropped after IDLE_S, well before backends do (uvicorn 5 s, node 5 s).
 3. A request that may not be repeated only goes on a connection that was used within FRESH_S or on a new one.
-4. A pool with a `rest_s` (shadows') tries no connection for that long after one failed: its exchanges fail at once,
+4. A backend's TLS files are read once, for the pool. Where they can't be used, its connections fail, and each new one
+   tries them again: a worker serves all that doesn't need them.
+5. A pool with a `rest_s` (shadows') tries no connection for that long after one failed: its exchanges fail at once,
    with the same error. Attempts at a backend that is down cost as much as requests do, and users would pay for them.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import deque
 from typing import TYPE_CHECKING
 
+import structlog
+
+from proxy.certificates import UnusableFile
 from proxy.errors import UpstreamError, UpstreamTimeout
 from proxy.traffic.upstream.connection import Connection
+from proxy.traffic.upstream.tls import TlsConnection, backend_server_name, backend_socket_path, backend_ssl_context
 
 if TYPE_CHECKING:
+    import ssl
+
     from proxy.core.model import Backend
     from proxy.errors import Phase
     from proxy.traffic.deadlines import Deadlines
     from proxy.traffic.upstream.exchange import Exchange
 
+log = structlog.get_logger(__name__)
+
 IDLE_S = 3.0
 FRESH_S = 1.0
 REST_S = 0.25
+FAILURES = 5
 _REPEATABLE = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"})  # RFC 9110 §9.2.2
 
 
 class Http1Upstream:
-    """The pool of connections to one backend; `limit` bounds them, `rest_s` is rule 4's (0: try always)."""
+    """The pool of connections to one backend; `limit` bounds them, `rest_s` is rule 5's (0: try always)."""
 
     def __init__(
         self, backend: Backend, deadlines: Deadlines, *, limit: int | None = None, rest_s: float = 0.0
@@ -41,12 +51,17 @@ class Http1Upstream:
         self._rest_s = rest_s
         self._rests_until = 0.0
         self._failure: UpstreamError | None = None
+        self._failures = 0  # connections that broke since one was whole
         self._idle: deque[Connection] = deque()
         self._open: set[Connection] = set()
         self._connecting = 0
         self._waiters: deque[asyncio.Future[None]] = deque()
-        self._ssl = _tls() if backend.scheme == "https" else None
         self._loop = asyncio.get_running_loop()
+        self._ssl: ssl.SSLContext | None = None
+        try:
+            self._tls()
+        except UnusableFile as error:  # rule 4
+            log.error("backend.unusable", backend=backend.side, cause=str(error))  # noqa: TRY400  # it says all
         deadlines.on_sweep(self._drop_idle)
 
     def begin(self, exchange: Exchange) -> bool:
@@ -94,7 +109,7 @@ class Http1Upstream:
 
     def _rest_after(self, failure: UpstreamError) -> None:
         if self._rest_s:
-            self._failure = failure.with_traceback(None)
+            self._failure = type(failure)(failure.backend, failure.phase, failure.reason)  # without its traceback
             self._rests_until = self._loop.time() + self._rest_s
 
     async def _wait_in_line(self) -> None:
@@ -120,10 +135,8 @@ class Http1Upstream:
         connection: Connection | None = None
         try:
             async with self._mapped_timeouts(exchange, "connect", backend.timeouts.connect_s):
-                _, connection = await self._loop.create_connection(
-                    lambda: Connection(self, self._loop), backend.host, backend.port, ssl=self._ssl
-                )
-        except OSError as error:
+                connection = await self._dial()
+        except (OSError, UnusableFile) as error:
             raise UpstreamError(exchange.side, "connect", f"can't connect to {backend.url}: {error}") from error
         finally:
             self._connecting -= 1
@@ -132,10 +145,39 @@ class Http1Upstream:
         self._open.add(connection)
         return connection
 
+    async def _dial(self) -> Connection:
+        """A connection as the backend wants it. Raises OSError (also for a refused certificate) and UnusableFile."""
+        backend, loop = self.backend, self._loop
+        path = backend_socket_path(backend)
+        if path is not None:
+            return (await loop.create_unix_connection(lambda: Connection(self, loop), path))[1]
+        context = self._tls()
+        kind = Connection if context is None else TlsConnection
+        _, connection = await loop.create_connection(
+            lambda: kind(self, loop),
+            backend.host,
+            backend.port,
+            ssl=context,
+            server_hostname=backend_server_name(backend),
+        )
+        return connection
+
+    def _tls(self) -> ssl.SSLContext | None:
+        if self._ssl is None:
+            self._ssl = backend_ssl_context(self.backend)
+        return self._ssl
+
     def _mapped_timeouts(self, exchange: Exchange, phase: Phase, seconds: float) -> _MappedTimeout:
         return _MappedTimeout(exchange.side, phase, seconds, self.backend.url)
 
+    def failed(self, failure: UpstreamError) -> None:
+        """A connection broke before or amid an answer."""
+        self._failures += 1
+        if self._failures >= FAILURES and not failure.is_stale:
+            self._rest_after(failure)
+
     def release(self, connection: Connection) -> None:
+        self._failures = 0
         connection.idle_since = self._loop.time()
         self._idle.append(connection)
         self._wake_next()
@@ -183,9 +225,3 @@ class _MappedTimeout:
         except TimeoutError as timeout:
             message = f"phase {self._phase} of {self._url} took over {self._seconds:g} s"
             raise UpstreamTimeout(self._side, self._phase, message) from timeout
-
-
-def _tls() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context

@@ -1,0 +1,249 @@
+"""What one user may take of a worker: time, bytes, places; and what all of them may."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from tests.traffic.stage import NO_SHADOW, SHADOWED, staged
+from tests.traffic.wire import Client, chunked, hang, ok, read_head, request, run, until
+
+SOON = {"head_timeout_s": 0.2, "body_timeout_s": 0.2, "keep_alive_s": 0.2, "send_timeout_s": 0.2}
+
+
+async def ended(user: Client) -> bytes:
+    """All that came until the worker closed."""
+    async with asyncio.timeout(5):
+        return await user.rest()
+
+
+@pytest.mark.parametrize("begin", [b"", b"\r\n", b"GET", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nX:"])
+def test_head_that_does_not_come_ends_the_connection(begin: bytes) -> None:
+    """Silence is closed in silence; half a head is told why."""
+
+    async def scenario() -> None:
+        async with staged(shadow=NO_SHADOW, settings=SOON) as stage, stage.client() as user:
+            await user.send(begin)
+            answer = await ended(user)
+            assert answer.startswith(b"HTTP/1.1 408 ") if begin.strip() else answer == b""
+            assert [] == stage.legacy.asked
+
+    run(scenario())
+
+
+def test_head_dripped_in_single_bytes_ends_the_connection() -> None:
+    """Progress doesn't lengthen the time for a head."""
+
+    async def scenario() -> None:
+        async with staged(shadow=NO_SHADOW, settings=SOON) as stage, stage.client() as user:
+            answer = asyncio.create_task(ended(user))
+            for byte in b"GET / HTTP/1.1\r\nHost: a\r\nX-Long: " + b"a" * 1000:
+                if answer.done():
+                    break
+                user.writer.write(bytes([byte]))
+                await asyncio.sleep(0.01)
+            assert (await answer).startswith(b"HTTP/1.1 408 ")
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 100", "Transfer-Encoding: chunked"])
+def test_body_that_does_not_come_ends_request_and_connection(framing: str) -> None:
+    """The backend sees its request break off, and is not blamed; the user is told why."""
+
+    async def scenario() -> None:
+        async with staged(hang, shadow=NO_SHADOW, settings=SOON) as stage, stage.client() as user:
+            await user.send(request("PUT", "/", framing) + (b"5\r\nhello\r\n" if "chunked" in framing else b"hello"))
+            asked = await stage.legacy.wait_asked()
+            answer = await ended(user)
+            assert answer.startswith(b"HTTP/1.1 408 ")
+            await asked.wait_left()
+            counts = await stage.check_nothing_lost()
+            assert 0 == counts["failed.legacy"]
+
+    run(scenario())
+
+
+def test_idle_connection_is_kept_for_a_while_only() -> None:
+    """After an answer the connection waits for the next request, and is closed in silence."""
+
+    async def scenario() -> None:
+        async with staged(shadow=NO_SHADOW, settings=SOON) as stage, stage.client() as user:
+            await user.send(request())
+            assert 200 == (await user.answer()).status
+            assert b"" == await ended(user)
+
+    run(scenario())
+
+
+def test_user_who_reads_nothing_is_left() -> None:
+    """An answer that is not read holds memory and a backend's connection for a while, not for ever."""
+
+    async def endless(asked: Any) -> None:
+        try:
+            await asked.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+            while True:
+                await asked.write(chunked(b"x" * 65_536))
+        except ConnectionError:
+            asked.left.set()
+
+    async def scenario() -> None:
+        async with staged(endless, shadow=NO_SHADOW, settings=SOON) as stage:
+            user = await Client.connect(stage.port, limit=1024)
+            await user.send(request())
+            await read_head(user.reader)
+            asked = await stage.legacy.wait_asked()
+            await asked.left.wait()
+            counts = await stage.check_nothing_lost()
+            assert (1, 0) == (counts["client_left"], counts["failed.legacy"])
+            user.abort()
+
+    run(scenario())
+
+
+def test_body_over_the_limit_is_refused_before_it_is_sent() -> None:
+    """Content-Length says enough: 413, no backend is asked, and the connection ends."""
+
+    async def scenario() -> None:
+        async with staged(shadow=NO_SHADOW, settings={"max_request_body_bytes": 10}) as stage, stage.client() as user:
+            await user.send(request("PUT", body=b"x" * 10))
+            assert 200 == (await user.answer()).status
+            await user.send(request("PUT", body=b"x" * 11))
+            assert (await ended(user)).startswith(b"HTTP/1.1 413 ")
+            assert 1 == len(stage.legacy.asked)
+
+    run(scenario())
+
+
+def test_chunked_body_over_the_limit_is_cut_off() -> None:
+    """Its length is known only by counting: the backend never sees a whole request."""
+
+    async def scenario() -> None:
+        async with staged(hang, shadow=NO_SHADOW, settings={"max_request_body_bytes": 10}) as stage:
+            async with stage.client() as user:
+                await user.send(request("PUT", "/", "Transfer-Encoding: chunked") + b"5\r\nhello\r\n")
+                asked = await stage.legacy.wait_asked()
+                await user.send(b"6\r\nhello!\r\n0\r\n\r\n")
+                assert (await ended(user)).startswith(b"HTTP/1.1 413 ")
+                await asked.wait_left()
+            counts = await stage.check_nothing_lost()
+            assert 0 == counts["failed.legacy"]
+
+    run(scenario())
+
+
+def test_malformed_chunk_is_refused_amid_the_body() -> None:
+    """400, and the backend's request is broken off instead of being completed."""
+
+    async def scenario() -> None:
+        async with staged(hang, shadow=NO_SHADOW) as stage, stage.client() as user:
+            await user.send(request("PUT", "/", "Transfer-Encoding: chunked") + b"5\r\nhello\r\n")
+            asked = await stage.legacy.wait_asked()
+            await user.send(b"zz\r\n")
+            assert (await ended(user)).startswith(b"HTTP/1.1 400 ")
+            await asked.wait_left()
+
+    run(scenario())
+
+
+def test_refusal_reaches_a_user_who_is_still_sending() -> None:
+    """The connection isn't reset under the refusal: what still comes is read away first."""
+
+    async def scenario() -> None:
+        async with staged(shadow=NO_SHADOW, settings={"max_request_body_bytes": 10}) as stage, stage.client() as user:
+            user.writer.write(request("PUT", "/", "Content-Length: 3000000"))
+            for _ in range(30):
+                user.writer.write(b"x" * 100_000)
+                await asyncio.sleep(0)
+            reply = await user.answer()
+            assert (413, "close") == (reply.status, reply.head.get("connection"))
+            assert "over 10 bytes" in json.loads(reply.body)["detail"]
+
+    run(scenario())
+
+
+def test_connections_above_the_limit_are_told_to_come_again() -> None:
+    """503 with Retry-After; the others are served on."""
+
+    async def scenario() -> None:
+        async with staged(shadow=NO_SHADOW, settings={"max_connections": 2}) as stage:
+            async with stage.client() as one, stage.client() as two, stage.client() as three:
+                await one.send(request())
+                await one.answer()
+                await two.send(request())
+                await two.answer()
+                reply = await three.answer()
+                assert (503, "1") == (reply.status, reply.head.get("retry-after"))
+                await one.send(request())
+                assert 200 == (await one.answer()).status
+
+    run(scenario())
+
+
+def test_requests_above_the_limit_are_told_to_come_again() -> None:
+    """503 with Retry-After instead of a queue; as soon as one is answered, the next one is."""
+
+    async def scenario() -> None:
+        async with staged(hang, shadow=NO_SHADOW, settings={"max_in_flight": 2}) as stage:
+            waiting = [asyncio.create_task(stage.ask()) for _ in range(2)]
+            await stage.legacy.wait_asked(2)
+            reply = await stage.ask()
+            assert (503, "1") == (reply.status, reply.head.get("retry-after"))
+            for task in waiting:
+                task.cancel()
+            await until(lambda: not stage.worker.handler.in_flight)
+            stage.legacy.behave = ok()
+            assert 200 == (await stage.ask()).status
+
+    run(scenario())
+
+
+def test_shadows_yield_before_users_do() -> None:
+    """From four fifths of what may be in flight on, nothing is shadowed; it is counted as shed."""
+
+    async def scenario() -> None:
+        async with staged(hang, hang, shadow=SHADOWED, settings={"max_in_flight": 5}) as stage:
+            waiting = [asyncio.create_task(stage.ask()) for _ in range(5)]
+            await stage.legacy.wait_asked(5)
+            await until(lambda: len(stage.worker.shadows) == 4)
+            for task in waiting:
+                task.cancel()
+            counts = await stage.check_nothing_lost()
+            assert 1 == counts["skipped.shed"]
+
+    run(scenario())
+
+
+def test_users_who_send_ahead_are_served_in_order() -> None:
+    """A hundred requests in one write: a hundred answers in their order, and no more read than the bound."""
+
+    async def echo(asked: Any) -> None:
+        await asked.write(ok(asked.target.encode()))
+
+    async def scenario() -> None:
+        async with staged(echo, shadow=NO_SHADOW) as stage, stage.client() as user:
+            await user.send(b"".join(request("GET", f"/{number}", f"X: {'x' * 2000}") for number in range(100)))
+            assert [f"/{number}".encode() for number in range(100)] == [(await user.answer()).body for _ in range(100)]
+
+    run(scenario())
+
+
+def test_shadows_read_no_more_in_a_second_than_they_may() -> None:
+    """A backend that answers shadows with a lot soon gets fewer of them; the served answers go on."""
+
+    async def scenario() -> None:
+        large = ok(b"x" * 400_000)
+        settings = {"shadow_bytes_per_s": 1_048_576}
+        async with staged(ok(b"small"), large, shadow=SHADOWED, settings=settings) as stage, stage.client() as user:
+            for _ in range(20):
+                await user.send(request())
+                assert b"small" == (await user.answer()).body
+                await until(lambda: not len(stage.worker.shadows))
+            counts = await stage.check_nothing_lost()
+            assert 1 <= len(stage.new.asked) < 10
+            assert 20 - len(stage.new.asked) == counts["skipped.shed"]
+
+    run(scenario())
