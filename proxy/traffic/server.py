@@ -20,11 +20,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from proxy.core.framing import LAST_CHUNK, Chunked, Malformed, chunk
+from proxy.core.framing import LAST_CHUNK, chunk
 from proxy.core.head import REQUEST, check_size, explain, is_possible
 from proxy.core.headers import WEBSOCKET_LINES
 from proxy.errors import Overloaded, RequestRefused
 from proxy.traffic.body import ClientLeft
+from proxy.traffic.incoming import Incoming
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +43,6 @@ _SWEEP_S = 1.0
 _LINGER_S = 2.0  # how long what a refused user still sends is read, so that the refusal isn't lost to a reset
 _LINGER_BYTES = 4_194_304  # and how much of it: who sends on and on isn't listening
 _GRACE_S = 1.0  # a stopping worker closes idle connections after this: a request may be on its way already
-_MIN_BODY_BYTES_PER_S = 500  # as Apache's mod_reqtimeout: slower uploads hold a backend's connection for nothing
 _AT_ONCE = struct.pack("ii", 1, 0)  # linger on, for 0 s: what close() turns into a reset (socket(7))
 _END_OF_HEAD = b"\r\n\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -68,24 +68,19 @@ class ServerProtocol(asyncio.Protocol):
     # What most connections never change is the class's, as in Exchange.
     visit: Visit | None = None
     _buffer = b""  # read, and not taken yet: a head that isn't whole, or requests sent ahead
+    _body: Incoming | None = None  # of the request under way, where it has one
     _call: Call | None = None
-    _chunked: Chunked | None = None  # of the request's body
     _closing_since = 0.0
     _ends_by_close = False  # the answer
-    _given = 0  # bytes of the request's body that were taken by who sends it on
     _has_answered = False
     _has_begun_answer = False
-    _is_body_whole = True
     _is_chunked = False  # the answer
     _is_lingering = False
-    _is_raw = False  # an upgraded connection
     _is_reading_paused = False
     _keeps_alive = True
     _lingered_bytes = 0
-    _left = 0  # of the request's body, where it has a length
-    _may_continue = False
+    _reading_paused_at = 0.0
     _refusal: RequestRefused | None = None
-    _taken = 0  # bytes of the request's body so far
     _write_paused_at = 0.0
     is_gone = False
     is_write_paused = False
@@ -104,7 +99,6 @@ class ServerProtocol(asyncio.Protocol):
         self._limits = self._handler.limits
         self._state = server_state
         self._loop = _loop or asyncio.get_running_loop()
-        self._pieces: list[bytes] = []  # of the request's body, not taken yet
         self._readable, self._writable = _Gate(self._loop), _Gate(self._loop)
         self._since = self._loop.time()
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
@@ -134,8 +128,8 @@ class ServerProtocol(asyncio.Protocol):
             self._lingered(len(data))
         elif self._call is None:
             self._head_received(data)
-        elif not self._is_body_whole:
-            self._body_received(data)
+        elif self._body is not None and not self._body.is_complete:
+            self._body_received(self._body, data)
         else:
             self._buffer += data
             if len(self._buffer) > HIGH_WATER:
@@ -215,79 +209,62 @@ class ServerProtocol(asyncio.Protocol):
     # --- the body ---
     def _expect_body(self, call: Call) -> None:
         """Raises RequestRefused for a body that is said to be too long."""
-        head = call.head
-        if not (head.has_body or head.is_websocket):
-            return
-        limit = self._limits.max_body_bytes
-        if limit and (head.content_length or 0) > limit:
-            raise RequestRefused(413, f"the request's body is over {limit} bytes; send a smaller one")
-        self._is_body_whole = False
-        self._taken = 0
-        self._may_continue = head.expects_continue
-        self._since = self._loop.time()
-        self._chunked = Chunked() if head.is_chunked else None
-        self._is_raw = head.is_websocket
-        self._left = head.content_length or 0
-        data, self._buffer = self._buffer, b""
-        if data:
-            self._body_received(data)
+        self._body = None
+        if call.head.has_body or call.head.is_websocket:
+            self._body = Incoming(call.head, self._limits.max_body_bytes, self._loop.time())
+            data, self._buffer = self._buffer, b""
+            if data:
+                self._body_received(self._body, data)
 
-    def _body_received(self, data: bytes) -> None:
-        self._may_continue = False
-        rest = b""
-        if self._is_raw:
-            piece = data
-        elif self._chunked is not None:
-            try:
-                piece, rest = self._chunked.feed(data)
-            except Malformed as error:
-                self._refuse_body(RequestRefused(400, f"the request's body is malformed: {error} (RFC 9112 §7.1)"))
-                return
-            self._is_body_whole = self._chunked.is_whole
-        else:
-            piece, rest = data[: self._left], data[self._left :]
-            self._left -= len(piece)
-            self._is_body_whole = not self._left
-        self._taken += len(piece)
-        limit = self._limits.max_body_bytes
-        if limit and self._taken > limit and not self._is_raw:
-            self._refuse_body(RequestRefused(413, f"the request's body is over {limit} bytes; send a smaller one"))
+    def _body_received(self, body: Incoming, data: bytes) -> None:
+        try:
+            self._buffer = body.feed(data)
+        except RequestRefused as refusal:
+            self._refuse_body(body, refusal)
             return
-        self._buffer = rest
-        if piece:
-            self._pieces.append(piece)
-            if self._taken - self._given > HIGH_WATER:
-                self._pause_reading()
+        if body.waiting_bytes > HIGH_WATER:
+            self._pause_reading()
         self._readable.open()
 
-    def _refuse_body(self, refusal: RequestRefused) -> None:
+    def _refuse_body(self, body: Incoming, refusal: RequestRefused) -> None:
         self._refusal = refusal
         self._is_lingering = True  # nothing that follows is a body
-        self._pieces.clear()
+        body.drop()
         self._readable.open()
 
     @property
     def is_body_whole(self) -> bool:
         """Whether everything that `receive` will ever give has been given."""
-        return self._is_body_whole and not self._pieces
+        return self._body is None or self._body.is_whole
+
+    @property
+    def _is_raw(self) -> bool:
+        return self._body is not None and self._body.is_raw
+
+    @property
+    def _is_body_complete(self) -> bool:
+        """Whether what comes next on the connection belongs to the next request."""
+        return self._body is None or self._body.is_complete
 
     async def receive(self) -> bytes:
         """The next piece of the request's body; b"" at most at its end. Raises ClientLeft, RequestRefused."""
-        if self._may_continue and not self._pieces:
-            self._may_continue = False
+        body = self._body
+        if body is None:
+            return b""
+        if body.may_continue and not body.has_pieces:
+            body.may_continue = False
             self.transport.write(_CONTINUE)
-        while not self._pieces and not self._is_body_whole and not self.is_gone and self._refusal is None:
+        while not (body.has_pieces or body.is_complete or self.is_gone) and self._refusal is None:
             self._resume_reading()
             await self._readable.wait()
         if self._refusal is not None:
             raise self._refusal
         if self.is_gone:
             raise ClientLeft
-        pieces, self._pieces = self._pieces, []
-        self._given = self._taken
-        if not self._is_body_whole:
+        piece = body.take()
+        if not body.is_complete:
             self._resume_reading()
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return piece
 
     # --- the answer ---
     @property
@@ -348,12 +325,10 @@ class ServerProtocol(asyncio.Protocol):
         self._call = None
         self._has_begun_answer = False
         if not self._keeps_alive:
-            self._close_after_answer(may_linger=not (self._is_body_whole or self._is_raw))
+            self._close_after_answer(may_linger=not (self._is_body_complete or self._is_raw))
             return
         self._has_answered = True
         self._since = self._loop.time()
-        if self._taken:
-            self._taken = self._given = 0
         if self._buffer or self._is_reading_paused:
             self._loop.call_soon(self._next)
 
@@ -383,7 +358,7 @@ class ServerProtocol(asyncio.Protocol):
     @property
     def is_last(self) -> bool:
         """Whether the connection ends with the answer under way."""
-        return not (self._keeps_alive and self._is_body_whole) or bool(self._closing_since)
+        return not (self._keeps_alive and self._is_body_complete) or bool(self._closing_since)
 
     def answer_ourselves(self, data: bytes) -> None:
         """Writes a whole answer that no backend made; it says `connection: close` where this one `is_last`."""
@@ -418,12 +393,15 @@ class ServerProtocol(asyncio.Protocol):
     def _pause_reading(self) -> None:
         if not self._is_reading_paused and not self.is_gone:
             self._is_reading_paused = True
+            self._reading_paused_at = self._loop.time()
             self.transport.pause_reading()
 
     def _resume_reading(self) -> None:
         if self._is_reading_paused and not self.is_gone:
             self._is_reading_paused = False
             self.transport.resume_reading()
+            if self._body is not None:  # the time in which the backend didn't take it is not the user's
+                self._body.since += self._loop.time() - self._reading_paused_at
 
     # --- time and the end ---
     def shutdown(self) -> None:
@@ -447,10 +425,13 @@ class ServerProtocol(asyncio.Protocol):
                 self._reset()
         elif self._call is None:
             self._check_idle(now)
-        elif not self._is_body_whole and not self._is_raw and not self._is_reading_paused:
-            allowed_s = limits.body_timeout_s + self._taken / _MIN_BODY_BYTES_PER_S
-            if now - self._since > allowed_s and self._refusal is None:
-                self._refuse_body(RequestRefused(408, "the request's body did not come in time; send it faster"))
+        elif self._body is not None and self._is_waiting_for_body and self._body.is_late(now, limits.body_timeout_s):
+            late = RequestRefused(408, "the request's body did not come in time; send it faster")
+            self._refuse_body(self._body, late)
+
+    @property
+    def _is_waiting_for_body(self) -> bool:
+        return not self._is_reading_paused and self._refusal is None
 
     def _check_idle(self, now: float) -> None:
         waited_s = now - self._since

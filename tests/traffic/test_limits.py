@@ -67,6 +67,24 @@ def test_body_that_does_not_come_ends_request_and_connection(framing: str) -> No
     run(scenario())
 
 
+def test_body_that_the_backend_does_not_read_is_not_the_users_fault() -> None:
+    """The time in which nobody wants more of the body doesn't count against who sends it."""
+
+    async def late(asked: Any) -> None:
+        await asyncio.sleep(1.5)  # longer than the timeout, and than the sweep
+        await asked.read_body()
+        await asked.write(ok(str(len(asked.body)).encode()))
+
+    async def scenario() -> None:
+        settings = {"body_timeout_s": 0.2}
+        async with staged(late, shadow=NO_SHADOW, settings=settings) as stage, stage.client() as user:
+            await user.send(request("PUT", body=b"x" * 8_000_000))
+            reply = await user.answer()
+            assert (200, b"8000000") == (reply.status, reply.body)
+
+    run(scenario())
+
+
 def test_idle_connection_is_kept_for_a_while_only() -> None:
     """After an answer the connection waits for the next request, and is closed in silence."""
 
