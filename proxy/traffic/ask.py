@@ -67,6 +67,10 @@ class Asker:
         """An answer that `is_final` goes to the user without `ask`."""
         self._health.answered(exchange.side, exchange.status, exchange.started_at, exchange.finished_at)
 
+    def left(self, call: Call) -> None:
+        """A call of which nobody was asked."""
+        self._health.left(call.decision.backend, self._now())
+
     def ended(self, exchange: Exchange) -> None:
         """An answer that came from `ask` has ended, whole or broken off; one that counts as failed counts once."""
         error = exchange.error

@@ -55,7 +55,7 @@ class Handler:
         return self.reader.forwarding.peer(address, scheme)
 
     def read(self, user: ServerProtocol, method: bytes, target: bytes, lines: bytes, *, is_1_0: bool) -> Call:
-        """A request, understood; `begin` is to be called with it. Raises RequestRefused, Overloaded."""
+        """A request, understood; `begin` or `give_up` is to be called with it. Raises RequestRefused, Overloaded."""
         if self.in_flight >= self._max_in_flight:
             raise Overloaded("too many requests are under way; try again in a moment")
         call = self.reader.read(user, method, target, lines, is_1_0=is_1_0)
@@ -65,6 +65,14 @@ class Handler:
     def refuse(self, user: ServerProtocol, refusal: ChangeoverError) -> None:
         """Answers a request that is not forwarded, and ends its connection."""
         user.refuse(make_problem(refusal, self.reader.new_request_id(), is_last=True))
+
+    def give_up(self, call: Call, refusal: RequestRefused) -> None:
+        """Refuses a request that was read, and asks nobody."""
+        self.in_flight -= 1
+        if not call.is_for_us:
+            call.watch.lost("request_refused")
+            self._asker.left(call)
+        self.refuse(call.user, refusal)
 
     def begin(self, call: Call) -> None:
         """Sets a request going; its answer goes to `call.user`."""

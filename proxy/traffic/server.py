@@ -164,9 +164,13 @@ class ServerProtocol(asyncio.Protocol):
         try:
             check_size(end, len(target), lines.count(b"\n"))
             call = self._handler.read(self, method, target, lines, is_1_0=minor == b"0")
-            self._expect_body(call)
         except (RequestRefused, Overloaded) as refusal:
             self._handler.refuse(self, refusal)
+            return
+        try:
+            self._expect_body(call)
+        except RequestRefused as refusal:
+            self._handler.give_up(call, refusal)
             return
         self._call = call
         self._keeps_alive = not (call.head.is_last or self._closing_since)
@@ -344,11 +348,11 @@ class ServerProtocol(asyncio.Protocol):
         if self.is_gone:
             return
         if self._ends_by_close:
-            self._reset()
+            self.reset()
         else:
             self.transport.close()
 
-    def _reset(self) -> None:
+    def reset(self) -> None:
         """Ends the connection at once, with nothing left of it in the system."""
         with suppress(OSError, AttributeError):  # not every transport has a socket of its own
             raw = self.transport.get_extra_info("socket")
@@ -387,7 +391,7 @@ class ServerProtocol(asyncio.Protocol):
         """Reads away what a refused user still sends."""
         self._lingered_bytes += size
         if self._lingered_bytes > _LINGER_BYTES:
-            self._reset()
+            self.reset()
 
     # --- waiting ---
     def _pause_reading(self) -> None:
@@ -419,10 +423,10 @@ class ServerProtocol(asyncio.Protocol):
         """Ends what the user has taken too long for (rule 3)."""
         limits = self._limits
         if self.is_write_paused and now - self._write_paused_at > limits.send_timeout_s:
-            self._reset()
+            self.reset()
         elif self._is_lingering and self._call is None:
             if now - self._since > _LINGER_S:
-                self._reset()
+                self.reset()
         elif self._call is None:
             self._check_idle(now)
         elif self._body is not None and self._is_waiting_for_body and self._body.is_late(now, limits.body_timeout_s):

@@ -11,21 +11,21 @@ It stops in this order, all within `drain_s`:
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
-import struct
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 
 from proxy.traffic.accept import HANDSHAKE_S, Server
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Awaitable, Callable, Coroutine
 
     import uvicorn
 
+    from proxy.traffic.server import ServerProtocol
     from proxy.traffic.siblings import Siblings
 
 log = structlog.get_logger(__name__)
@@ -34,7 +34,6 @@ _LATECOMERS_S = 0.1  # from accepted to known: a turn of the loop
 _LATECOMERS_TLS_S = 1.0  # the same with a handshake between: two round trips around the earth
 _LOOK_S = 0.02
 _CANCELLED_S = 1.0  # for what is cancelled to put its affairs in order
-_AT_ONCE = struct.pack("ii", 1, 0)  # linger on, for 0 s: what close() turns into a reset (socket(7))
 
 
 class AnnouncingServer(Server):
@@ -120,15 +119,9 @@ class WorkerServer(AnnouncingServer):
             return
         log.warning("worker.broke_off", connections=len(connections), drain_s=self._drain_s)
         for connection in connections:
-            _reset(connection.transport)
+            cast("ServerProtocol", connection).reset()  # there are no others
         for task in tasks:
             task.cancel()
         await asyncio.sleep(0)  # the connections' ends are told
         if tasks:
             await asyncio.wait(tasks, timeout=_CANCELLED_S)
-
-
-def _reset(transport: asyncio.Transport) -> None:
-    """Ends a connection so that the peer can't take it for an orderly end (RFC 9112 §8)."""
-    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
-    transport.abort()

@@ -132,6 +132,7 @@ def test_body_over_the_limit_is_refused_before_it_is_sent() -> None:
             await user.send(request("PUT", body=b"x" * 11))
             assert (await ended(user)).startswith(b"HTTP/1.1 413 ")
             assert 1 == len(stage.legacy.asked)
+            await stage.check_nothing_lost()
 
     run(scenario())
 
