@@ -22,6 +22,7 @@ import structlog
 from proxy import config, logs
 from proxy.activation import Inherited, take_inherited
 from proxy.addresses import TcpAddress
+from proxy.descriptors import raise_descriptor_limit
 from proxy.errors import ChangeoverError, SchemaMismatch, StartError, StoreError
 from proxy.listeners import BACKLOG, bind, listener_tls, url_of
 from proxy.node import open_listeners, settled
@@ -87,6 +88,7 @@ def run_worker(settings: Settings, name: str, own: tuple[int, ...], others: tupl
 
     logs.configure(settings)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    raise_descriptor_limit()
     rollout = read_rollout(settings)
     _calm_garbage_collection()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

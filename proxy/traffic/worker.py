@@ -11,6 +11,7 @@ import structlog
 from proxy import config
 from proxy.core.forwarding import Forwarding
 from proxy.core.model import LEGACY, NEW
+from proxy.descriptors import descriptor_limit
 from proxy.traffic.ask import Asker
 from proxy.traffic.call import Reader
 from proxy.traffic.current import make_current
@@ -44,12 +45,16 @@ def http1_upstream(backend: Backend, purpose: str, deadlines: Deadlines) -> Upst
 
 
 def _limits(settings: Settings) -> Limits:
+    """As set; fewer connections where the system wouldn't give each user one and the backends as many."""
+    most = descriptor_limit() // 2
+    if most < settings.max_connections:
+        log.warning("worker.few_descriptors", connections=most, wanted=settings.max_connections, raise_with="ulimit -n")
     return Limits(
         head_timeout_s=settings.head_timeout_s,
         body_timeout_s=settings.body_timeout_s,
         keep_alive_s=settings.keep_alive_s,
         send_timeout_s=settings.send_timeout_s,
-        max_connections=settings.max_connections,
+        max_connections=min(settings.max_connections, most),
         max_body_bytes=settings.max_request_body_bytes,
     )
 
