@@ -16,7 +16,7 @@ from tests.activated import activated
 from tests.e2e.backends import Backend
 from tests.e2e.load import Load, get
 from tests.e2e.node import Node, write_example
-from tests.e2e.program import Program
+from tests.e2e.program import Program, until
 from tests.e2e.workers import FEED, connections_of, current_workers
 
 if TYPE_CHECKING:
@@ -96,6 +96,11 @@ def url_of(listener: socket.socket) -> str:
     return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
+def has_worker(client: httpx.Client, admin: socket.socket) -> bool:
+    status = client.get(f"{url_of(admin)}/api/v1/status").json()
+    return (1, None) == (status["workers"]["linked"], status["config"]["error"])
+
+
 def test_manager_is_told_each_state_of_the_service(tmp_path: Path):
     """Ready once users and operators are served, reloading and ready again once it is read, alive, stopping."""
     with two_backends(tmp_path) as (config, _), managed(tmp_path) as manager, ExitStack() as stack:
@@ -104,9 +109,8 @@ def test_manager_is_told_each_state_of_the_service(tmp_path: Path):
         with service(config, tmp_path, (users, admin), "users:admin", **told) as program:
             manager.wait_for("READY=1")
             with httpx.Client(trust_env=False) as client:  # the queue was open before: here, who answers at once
-                status = client.get(f"{url_of(admin)}/api/v1/status").json()
                 assert 200 == client.get(f"{url_of(users)}{FEED}", headers={"x-user-id": "u"}).status_code
-                assert (1, None) == (status["workers"]["linked"], status["config"]["error"])
+                until(lambda: has_worker(client, admin), "a worker linked, no fault in the config", within_s=10)
                 manager.wait_for("WATCHDOG=1")
 
                 config.write_text(config.read_text().replace("percentage: 10,", "percentage: 25,"))
