@@ -138,7 +138,9 @@ def test_comparers_run_below_the_workers():
     async def scenario(comparers: Comparers, asker: Asker) -> None:
         await asker.ask(EQUAL)
         [pid] = comparers.pids
-        assert os.getpriority(os.PRIO_PROCESS, 0) + 10 == os.getpriority(os.PRIO_PROCESS, pid)
+        lowest = 19  # nice(2); this suite may run at a lower priority itself
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        assert min(own + 10, lowest) == os.getpriority(os.PRIO_PROCESS, pid)
 
     run(scenario)
 

@@ -44,7 +44,7 @@ PATIENCE_S = 15.0  # above every timeout, several times over, and the upload's t
 # Of the innocents' p99 beside abuse to their p99 alone, over the same ratio of those who ask the backend itself where
 # that one is above 1; of the quieter round. The aim is 1.2; few and busy cores, which run abusers, users, worker and
 # backend alike, need more. Whoever waited for an abuser would wait for a second in each round: a ratio of some hundred.
-MAX_RATIO = 3.0
+MAX_RATIO = 10.0
 # Connections of the worker's own that may have come meanwhile: a pool's, at the most that innocents needed at once.
 SPARE_DESCRIPTORS = 24
 ROUNDS = 2

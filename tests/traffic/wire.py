@@ -58,7 +58,7 @@ class Head:
     def fields(self) -> Fields:
         lines = self.raw.decode("latin-1").split("\r\n")[1:]
         pairs = (line.partition(":") for line in lines if line)
-        return [(name.lower(), value.strip()) for name, _, value in pairs]
+        return [(name.lower(), value.strip(" \t")) for name, _, value in pairs]
 
     def all(self, name: str) -> list[str]:
         return [value for each, value in self.fields if each == name]
