@@ -48,10 +48,15 @@ def changeover(*arguments: str, cwd: Path | None = None, **environ: str) -> Comp
 
 def start(*arguments: str) -> Popen[bytes]:
     """The command as a process that the test talks to while it runs; it hears Ctrl-C, also where this one doesn't."""
-    command = [sys.executable, "-m", "proxy", *arguments]
     # A suite in the background of a script ignores SIGINT, and so would what it starts.
-    hear = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
-    return Popen(command, stdout=PIPE, stderr=PIPE, env=own_environment(), preexec_fn=hear)
+    hear = "import signal, runpy; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    command = [
+        sys.executable,
+        "-c",
+        f"{hear} runpy.run_module('proxy', run_name='__main__', alter_sys=True)",
+        *arguments,
+    ]
+    return Popen(command, stdout=PIPE, stderr=PIPE, env=own_environment())
 
 
 @pytest.mark.parametrize(
