@@ -18,6 +18,9 @@ PIECE = b"%x\r\n%b\r\n" % (1 << 16, bytes(1 << 16))
 PIECES = (1 << 30) // (1 << 16)  # a gigabyte
 LAST_CHUNK = b"0\r\n\r\n"
 NICE = 10  # it may share its core with the load, whose times are measured
+WELL = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 4\r\n\r\nwell"
+CUT = WELL[:-2]
+MOOD_EVERY = 100  # answers of the moody one, of which the last is bad
 BEHAVIOURS = ("hanging", "garbage", "slow", "resetting", "dripping", "huge")
 _AT_ONCE = struct.pack("ii", 1, 0)  # linger on, for 0 s: what close() turns into a reset (socket(7))
 
@@ -30,6 +33,8 @@ class Broken(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._pieces_left = 0
         self._can_write = True
+
+    moods = 0  # of all connections together
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -46,10 +51,28 @@ class Broken(asyncio.Protocol):
             self._loop.call_later(SLOW_S, self._transport.write, ANSWER)
         elif self._behaviour == "dripping":
             self._drip(ANSWER)
+        elif self._behaviour == "moody":
+            self._answer_by_mood()
         elif self._behaviour == "huge":
             self._transport.write(HUGE_HEAD)
             self._pieces_left = PIECES
             self._pour()
+
+    def _answer_by_mood(self) -> None:
+        """Well, but for each hundredth answer, which is bad in one of four ways in turn."""
+        Broken.moods += 1
+        turn, is_well = divmod(Broken.moods, MOOD_EVERY)
+        if is_well:
+            self._transport.write(WELL)
+        elif turn % 4 == 0:
+            self._transport.write(GARBAGE)
+        elif turn % 4 == 1:
+            self._transport.write(CUT)
+            self._transport.close()
+        elif turn % 4 == 2:
+            self._drip(WELL)
+        else:
+            self._transport.abort()
 
     def _drip(self, answer: bytes) -> None:
         if not self._transport.is_closing():

@@ -1,4 +1,4 @@
-"""Which core runs what, and how busy the proxy's core was.
+"""Which cores run what, and how busy the proxy's were.
 
 The kernel's own counters (proc(5)) tell a proxy that was the limit from one that waited for the load generator,
 or for somebody else's program.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 PROC_STAT = Path("/proc/stat")
@@ -22,18 +22,30 @@ MAX_BACKGROUND = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Cores:
-    """Core numbers: the proxy under test, the origins, and wrk. Equal numbers share a core."""
+    """Core numbers, ascending: of the proxy under test, of the origins, and of the load. Equal ones are shared."""
 
-    proxy: int
-    origin: int
-    load: int
+    proxy: tuple[int, ...]
+    origin: tuple[int, ...]
+    load: tuple[int, ...]
+
+    @property
+    def is_proxy_alone(self) -> bool:
+        """Whether neither origins nor load run where the proxy does."""
+        return not set(self.proxy) & {*self.origin, *self.load}
 
     def describe(self) -> str:
-        if self.proxy == self.load:
-            return f"everything shares core {self.proxy}: the numbers say little"
+        proxy = f"proxy under test on {_name(self.proxy)}"
+        if not self.is_proxy_alone:
+            if len(self.proxy) == 1:
+                return f"everything shares {_name(self.proxy)}: the numbers say little"
+            return f"{proxy}, shared with origins and load: rates are those of the whole machine, not of the proxy"
         if self.origin == self.load:
-            return f"proxy under test on core {self.proxy}; origins and wrk together on core {self.load}"
-        return f"proxy under test on core {self.proxy}; origins on core {self.origin}; wrk on core {self.load}"
+            return f"{proxy}; origins and load together on {_name(self.load)}"
+        return f"{proxy}; origins on {_name(self.origin)}; load on {_name(self.load)}"
+
+
+def _name(cores: tuple[int, ...]) -> str:
+    return f"core{'s' if len(cores) > 1 else ''} {' and '.join(map(str, cores))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +73,22 @@ def available_cores() -> tuple[int, ...]:
     return tuple(sorted(os.sched_getaffinity(0)))
 
 
-def assign_cores(available: tuple[int, ...]) -> Cores:
-    """The proxy alone on the first core; origins and wrk on the second, or one each where there are three."""
-    proxy, origin, load = (*available, *available[-1:] * 2)[:3]
-    return Cores(proxy=proxy, origin=origin, load=load)
+def assign_cores(available: tuple[int, ...], workers: int = 1) -> Cores:
+    """One core for each worker of the proxy, and of the others one for the origins and one for the load.
+
+    One that is left over is shared by origins and load; when none is, they share the proxy's.
+    """
+    proxy, rest = available[:workers], available[workers:]
+    if not rest:
+        return Cores(proxy=proxy, origin=proxy, load=proxy)
+    return Cores(proxy=proxy, origin=rest[:1], load=rest[1:2] or rest[:1])
 
 
-def read_ticks(core: int) -> Ticks:
-    """The counters of `core` now."""
-    return parse_ticks(PROC_STAT.read_text(), core)
+def read_ticks(cores: tuple[int, ...]) -> Ticks:
+    """The counters of `cores` now, added up."""
+    stat = PROC_STAT.read_text()
+    each = [parse_ticks(stat, core) for core in cores]
+    return Ticks(*(sum(values) for values in zip(*map(astuple, each), strict=True)))
 
 
 def parse_ticks(stat: str, core: int) -> Ticks:
@@ -85,10 +104,10 @@ def parse_ticks(stat: str, core: int) -> Ticks:
 
 def measure_background(cores: Cores) -> tuple[tuple[int, float], ...]:
     """(core, busy share 0 to 1) of each core in use, while the bench itself waits."""
-    used = sorted({cores.proxy, cores.origin, cores.load})
-    before = {core: read_ticks(core) for core in used}
+    used = sorted({*cores.proxy, *cores.origin, *cores.load})
+    before = {core: read_ticks((core,)) for core in used}
     time.sleep(BACKGROUND_S)
-    return tuple((core, read_ticks(core).busy_since(before[core])) for core in used)
+    return tuple((core, read_ticks((core,)).busy_since(before[core])) for core in used)
 
 
 def describe_background(background: tuple[tuple[int, float], ...]) -> str:

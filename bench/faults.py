@@ -20,13 +20,13 @@ import click
 
 from bench.broken import BEHAVIOURS
 from bench.children import ContenderFailed, find_free_port, started
-from bench.contenders.changeover import running_changeover
+from bench.contenders.changeover import render_config, running_changeover
 from bench.cores import assign_cores, available_cores, describe_background, measure_background
 from bench.fetch import is_listening
 from bench.openloop import send_paced
 from bench.origin import running_origins
 from bench.report import render_table
-from bench.wrk import Load
+from bench.wrk import PATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +74,7 @@ def main(*, rounds: int, seconds: int, rate: int, only: tuple[str, ...]) -> None
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     cores = assign_cores(available_cores())
     click.echo(f"before the first run: {describe_background(measure_background(cores))}", err=True)
-    os.sched_setaffinity(0, {cores.load})
+    os.sched_setaffinity(0, set(cores.load))
     try:
         rows = [measure_fault(fault, cores, rounds, seconds, rate) for fault in only or FAULTS]
     except ContenderFailed as failure:
@@ -84,27 +84,27 @@ def main(*, rounds: int, seconds: int, rate: int, only: tuple[str, ...]) -> None
 
 def measure_fault(fault: str, cores: Cores, rounds: int, seconds: int, rate: int) -> Measured:
     """All phases of one fault, off and on in turn, the first of a round being the second of the next."""
-    measured, path = Measured(fault), Load(1, 1).path
+    measured = Measured(fault)
     with tempfile.TemporaryDirectory(prefix="changeover-bench-") as name, ExitStack() as stack:
         folder = Path(name)
         origins = stack.enter_context(running_origins(cores.origin, folder))
-        new_port = stack.enter_context(_new_backend(fault, origins.equal_port, cores, folder))
+        new_port = stack.enter_context(new_backend(fault, origins.equal_port, cores, folder))
         ports = {}
         for arm, percentage in (("off", 0), ("on", 100)):
             (folder / arm).mkdir()
-            ports[arm] = stack.enter_context(
-                running_changeover(cores.proxy, folder / arm, origins.serving_port, new_port, percentage)
-            )[1]
-            send_paced(ports[arm], path, rate, 1)
+            config = render_config(origins.serving_port, new_port, shadow_percentage=percentage)
+            ports[arm] = stack.enter_context(running_changeover(cores.proxy, folder / arm, config))[1]
+            send_paced(ports[arm], PATH, rate, 1)
         for number in range(rounds):
             for arm in ("off", "on") if number % 2 else ("on", "off"):
-                getattr(measured, arm).append(send_paced(ports[arm], path, rate, seconds))
+                getattr(measured, arm).append(send_paced(ports[arm], PATH, rate, seconds))
     click.echo(" ".join(measured.cells()), err=True)
     return measured
 
 
 @contextmanager
-def _new_backend(fault: str, well_port: int, cores: Cores, folder: Path) -> Iterator[int]:
+def new_backend(fault: str, well_port: int, cores: Cores, folder: Path) -> Iterator[int]:
+    """The port of a new backend that has this fault, as long as the context lasts."""
     if fault == "well":
         yield well_port
         return
@@ -114,7 +114,7 @@ def _new_backend(fault: str, well_port: int, cores: Cores, folder: Path) -> Iter
         return
     command = [sys.executable, "-m", "bench.broken", str(port), fault]
     paths = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    with started("broken", command, cores=[cores.origin], folder=folder, environment=paths) as child:
+    with started("broken", command, cores=cores.origin, folder=folder, environment=paths) as child:
         child.wait_until(lambda: is_listening(port))
         yield port
 

@@ -1,4 +1,4 @@
-"""nginx as the bench runs it, as an origin and as a contender: one worker, no log, all files in one folder."""
+"""nginx as the bench runs it, as an origin and as a contender: no log, all files in one folder."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 from bench.children import Child, find_program, started
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from bench.certificate import Certificate
 
 MISSING_NGINX = "nginx is not installed: apt-get install nginx-light"
 
@@ -23,7 +25,7 @@ MISSING_NGINX = "nginx is not installed: apt-get install nginx-light"
 # belong to the system's nginx.
 FRAME = """\
 {user}daemon off;
-worker_processes 1;
+worker_processes {workers};
 pid nginx.pid;
 error_log stderr warn;
 events {{
@@ -42,19 +44,26 @@ http {{
 """
 
 
-def render_config(http: str) -> str:
+def render_config(http: str, *, workers: int = 1) -> str:
     """A whole nginx.conf around the directives of its http block."""
-    return FRAME.format(user=_user_line(), http=http)
+    return FRAME.format(user=_user_line(), workers=workers, http=http)
 
 
 @contextmanager
-def started_nginx(name: str, http: str, *, core: int, folder: Path) -> Iterator[Child]:
+def started_nginx(name: str, http: str, *, cores: Sequence[int], folder: Path, workers: int = 1) -> Iterator[Child]:
     """A running nginx with `folder` as its prefix; the caller waits until it answers."""
     config = folder / f"{name}.conf"
-    config.write_text(render_config(http))
+    config.write_text(render_config(http, workers=workers))
     command = [str(find_program("nginx")), "-p", f"{folder}/", "-e", "stderr", "-c", str(config)]
-    with started(name, command, cores=[core], folder=folder) as child:
+    with started(name, command, cores=cores, folder=folder) as child:
         yield child
+
+
+def render_tls(certificate: Certificate | None) -> str:
+    """The rest of a `listen` line and the directives behind it, up to the last semicolon; empty without TLS."""
+    if certificate is None:
+        return ""
+    return f" ssl;\n        ssl_certificate {certificate.chain};\n        ssl_certificate_key {certificate.key}"
 
 
 def nginx_version() -> str:

@@ -1,4 +1,4 @@
-"""The result as text: the tables on stdout, the Markdown page around them, and JSON for machines."""
+"""The result as text: the tables on stdout, a section of bench/results.md, and JSON for machines."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ EVIDENCE_HEADER = ("contender", "pairs", "matches", "mismatches", "compared", "c
 
 HOW_TO_READ = """\
 Medians over the rounds. "× Envoy" and "× nginx" compare with that peer doing the same work, passing or mirroring.
-"mirrored" is what the mirror origin got per request that the serving origin got. "core busy" is the proxy's core:
-well below 100 %, the load side was the limit and the proxy could do more. Pairs include the warm-up.
-Limits and method: bench/README.md."""
+"mirrored" is what the mirror origin got per request that the serving origin got. "core busy" is the proxy's core, or
+the mean of its cores: well below 100 %, the load side was the limit and the proxy could do more. Pairs include the
+warm-up. Limits and method: bench/README.md."""
 
 
 def render_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -113,13 +113,18 @@ def _evidence_cells(row: Row) -> list[str]:
 
 def render_tables(result: Result) -> str:
     """Both tables and how to read them, as printed on stdout."""
-    parts = [render_rates(result.rows), render_evidence(result.rows), HOW_TO_READ]
+    parts = [result.scenario.heading, _render_both(result), HOW_TO_READ]
+    return "\n\n".join(parts)
+
+
+def _render_both(result: Result) -> str:
+    parts = [render_rates(result.rows), render_evidence(result.rows)]
     return "\n\n".join(part for part in parts if part)
 
 
-def render_page(result: Result) -> str:
-    """The Markdown page kept as bench/results.md."""
-    return f"# Measured\n\n{_render_circumstances(result)}\n\n{render_tables(result)}\n"
+def render_section(result: Result) -> str:
+    """The scenario's section of bench/results.md, without its heading."""
+    return f"{_render_circumstances(result)}\n\n{_render_both(result)}"
 
 
 def _render_circumstances(result: Result) -> str:
@@ -133,19 +138,23 @@ def _render_circumstances(result: Result) -> str:
             f"- Pinning: {result.cores.describe()}",
             f"- Before the first run: {describe_background(result.background)}",
             (
-                f"- Load: wrk, {load.threads} thread, {load.connections} connections; {result.rounds} rounds of"
-                f" {load.seconds} s after {load.warm_up_seconds} s of warm-up, each contender started afresh"
+                f"- Load: wrk, {load.describe()}; {result.rounds} rounds of {load.seconds} s after"
+                f" {load.warm_up_seconds} s of warm-up, each contender started afresh"
             ),
         ]
     )
 
 
-def render_json(result: Result) -> str:
-    """Everything, down to the single run, with the medians of each row beside its samples."""
+def render_json(results: Sequence[Result]) -> str:
+    """Everything by scenario, down to the single run, with the medians of each row beside its samples."""
+    return json.dumps({result.scenario.name: _build_document(result) for result in results}, indent=2) + "\n"
+
+
+def _build_document(result: Result) -> dict[str, Any]:
     document = asdict(result)
     for row, fields in zip(result.rows, document["rows"], strict=True):
         fields["median"] = _medians(row, result.rows) if row.samples else None
-    return json.dumps(document, indent=2) + "\n"
+    return document
 
 
 def _medians(row: Row, rows: Sequence[Row]) -> dict[str, Any]:

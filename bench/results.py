@@ -1,4 +1,4 @@
-"""What was measured, as values: one sample per run, one row per contender, one result per call of the bench."""
+"""What was measured, as values: one sample per run, one row per contender, one result per scenario."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
     from bench.cores import Cores
     from bench.machine import Machine
+    from bench.scenarios import Scenario
     from bench.wrk import Load, Outcome
 
 FULL_CORE = 0.9
-"""Busy share of the proxy's core above which the proxy, and not the load side, was the limit."""
+"""Busy share of the proxy's cores above which the proxy, and not the load side, was the limit."""
 
 MIRROR_LOSS = 0.001
 """Share of unmirrored requests that is still put down to the moment in which wrk hangs up."""
@@ -28,7 +29,8 @@ MIRROR_LOSS = 0.001
 class Sample:
     """One run of one contender. `served` and `mirrored` are what the origins got during it.
 
-    `busy` and `foreign` are shares of the proxy's core, 0 to 1: in use, and in use by other programs.
+    `busy` and `foreign` are shares of the proxy's cores, 0 to 1: in use, and in use by other programs, where the proxy
+    is to be alone there (else 0).
     """
 
     contender: str
@@ -112,11 +114,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One call of the bench. `date` is ISO 8601; `versions` is in the table's order, each once.
+    """One scenario, measured. `date` is ISO 8601; `versions` is in the table's order, each once.
 
     `background` holds (core, busy share 0 to 1) before the first run: what others took from the measurement.
     """
 
+    scenario: Scenario
     rows: tuple[Row, ...]
     load: Load
     rounds: int

@@ -9,8 +9,15 @@ from __future__ import annotations
 import re
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.children import ContenderFailed, find_program, pinning
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.scenarios import Scenario, Varying
 
 MARGIN_S = 15
 """What wrk may need beyond its duration, to connect and to print."""
@@ -23,15 +30,30 @@ NOT_2XX = re.compile(r"^\s+Non-2xx or 3xx responses: (\d+)", re.MULTILINE)
 SOCKET_ERRORS = re.compile(r"^\s+Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", re.MULTILINE)
 
 
+PATH = "/api/items/4711"
+LUA = Path(__file__).with_name("lua")
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What wrk sends: a parameter added here reaches every contender alike."""
+    """What wrk sends: a parameter added here reaches every contender alike. `body_bytes` above 0 makes it a POST."""
 
     connections: int
     seconds: int
     warm_up_seconds: int = 1
     threads: int = 1
-    path: str = "/api/items/4711"
+    path: str = PATH
+    body_bytes: int = 0
+    varying: Varying = "nothing"
+    tls: bool = False
+
+    def describe(self) -> str:
+        parts = [f"{self.threads} thread{'s' if self.threads > 1 else ''}"]
+        parts.append(f"{self.connections} connection{'s' if self.connections > 1 else ''}")
+        parts += [f"POST of {self.body_bytes:,} B"] if self.body_bytes else []
+        parts += [f"{self.varying} varying"] if self.varying != "nothing" else []
+        parts += ["TLS"] if self.tls else []
+        return ", ".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +73,22 @@ class Outcome:
         return self.not_2xx + self.socket_errors
 
 
-def run_wrk(port: int, load: Load, seconds: int, core: int) -> Outcome:
-    """`seconds` of `load` on the port, from `core`; `ContenderFailed` when wrk gives no figures."""
+def make_load(scenario: Scenario, seconds: int, connections: int | None = None) -> Load:
+    """The load of a scenario; `connections` in place of its own."""
+    return Load(
+        connections=connections or scenario.connections,
+        seconds=seconds,
+        body_bytes=scenario.body_bytes,
+        varying=scenario.varying,
+        tls=scenario.tls,
+    )
+
+
+def run_wrk(port: int, load: Load, seconds: int, cores: Sequence[int]) -> Outcome:
+    """`seconds` of `load` on the port, from `cores`; `ContenderFailed` when wrk gives no figures."""
     try:
         done = subprocess.run(
-            wrk_command(port, load, seconds, core),
+            wrk_command(port, load, seconds, cores),
             capture_output=True,
             text=True,
             timeout=seconds + MARGIN_S,
@@ -68,9 +101,20 @@ def run_wrk(port: int, load: Load, seconds: int, core: int) -> Outcome:
     return parse_wrk(done.stdout)
 
 
-def wrk_command(port: int, load: Load, seconds: int, core: int) -> list[str]:
+def wrk_command(port: int, load: Load, seconds: int, cores: Sequence[int]) -> list[str]:
     options = [f"-t{load.threads}", f"-c{load.connections}", f"-d{seconds}s", "--latency"]
-    return [*pinning([core]), str(find_program("wrk")), *options, f"http://127.0.0.1:{port}{load.path}"]
+    script, arguments = _choose_script(load)
+    url = f"{'https' if load.tls else 'http'}://127.0.0.1:{port}{load.path}"
+    return [*pinning(cores), str(find_program("wrk")), *options, *script, url, *arguments]
+
+
+def _choose_script(load: Load) -> tuple[list[str], list[str]]:
+    """The option for a script, and the arguments behind the URL; both empty for the plain GET."""
+    if load.body_bytes:
+        return ["-s", str(LUA / "post.lua")], ["--", str(load.body_bytes)]
+    if load.varying != "nothing":
+        return ["-s", str(LUA / "varying.lua")], ["--", load.varying]
+    return [], []
 
 
 def parse_wrk(printed: str) -> Outcome:

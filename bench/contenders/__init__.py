@@ -1,7 +1,7 @@
 """Everything that is measured, in the order of the table.
 
 To add one: a module with its `Contender` values, named in `CONTENDERS`. A contender is started afresh for each
-run and is alone on its core while it is measured.
+run, and no other one runs beside it.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ CONTENDERS: tuple[Contender, ...] = (
 )
 
 
-def select_contenders(names: tuple[str, ...]) -> tuple[Contender, ...]:
-    """Those whose name or family is among `names`, in the table's order; all without names."""
+def select_contenders(names: tuple[str, ...], left_out: tuple[str, ...] = ()) -> tuple[Contender, ...]:
+    """Those whose name or family is among `names`, in the table's order; without names all that aren't left out."""
     if not names:
-        return CONTENDERS
+        return tuple(each for each in CONTENDERS if each.name not in left_out)
     return tuple(each for each in CONTENDERS if each.name in names or each.family in names)
 
 

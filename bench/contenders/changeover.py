@@ -1,4 +1,4 @@
-"""Changeover as its users start it: `changeover serve`, whose whole process tree shares the one core.
+"""Changeover as its users start it: `changeover serve`, whose whole process tree shares the proxy's cores.
 
 The serving origin is legacy and the mirror origin is new. After a run the admin API is asked what was compared,
 so that a row with shadowing can't be fast by not comparing.
@@ -19,9 +19,10 @@ from bench.contenders.contender import Contender, Evidence, Place, Target
 from bench.fetch import fetch, is_answering
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from bench.certificate import Certificate
     from bench.children import Child
     from bench.origin import Origins
 
@@ -40,7 +41,7 @@ routes:
   api:
     match: {{prefix: /}}
     rollout: {{percentage: 0}}
-    shadow: {{percentage: {shadow_percentage}}}
+    shadow: {{percentage: {shadow_percentage}{writes}}}
     compare: {{}}
 """
 
@@ -53,9 +54,14 @@ STILL_S = 1.5
 SETTLE_POLL_S = 0.25
 
 
-def render_config(legacy_port: int, new_port: int, *, shadow_percentage: int) -> str:
+def render_config(legacy_port: int, new_port: int, *, shadow_percentage: int, shadows_writes: bool = False) -> str:
     """A migration.yaml where legacy serves everybody and this part of the requests goes to new as well."""
-    return CONFIG.format(legacy_port=legacy_port, new_port=new_port, shadow_percentage=shadow_percentage)
+    return CONFIG.format(
+        legacy_port=legacy_port,
+        new_port=new_port,
+        shadow_percentage=shadow_percentage,
+        writes=", writes: true" if shadows_writes else "",
+    )
 
 
 def parse_evidence(body: bytes) -> Evidence:
@@ -97,7 +103,10 @@ def read_settled_evidence(admin_port: int) -> Evidence:
     return latest
 
 
-def changeover_command(folder: Path, port: int, admin_port: int) -> list[str]:
+def changeover_command(
+    folder: Path, port: int, admin_port: int, workers: int = 1, certificate: Certificate | None = None
+) -> list[str]:
+    tls = ("--tls-certificate", str(certificate.chain), "--tls-key", str(certificate.key)) if certificate else ()
     return [
         str(find_program("changeover")),
         "serve",
@@ -105,30 +114,39 @@ def changeover_command(folder: Path, port: int, admin_port: int) -> list[str]:
         *("--listen", f"127.0.0.1:{port}"),
         *("--admin-listen", f"127.0.0.1:{admin_port}"),
         *("--state-dir", str(folder / "state")),
-        *("--workers", "1"),
+        *("--workers", str(workers)),
+        *tls,
     ]
 
 
 @contextmanager
 def running_changeover(
-    core: int, folder: Path, legacy_port: int, new_port: int, shadow_percentage: int
+    cores: Sequence[int], folder: Path, config: str, *, workers: int = 1, certificate: Certificate | None = None
 ) -> Iterator[tuple[Child, int, int]]:
     """`changeover serve`, ready: its process, its port and its admin port."""
     port, admin_port = find_free_port(), find_free_port()
-    config = render_config(legacy_port, new_port, shadow_percentage=shadow_percentage)
     (folder / "migration.yaml").write_text(config)
     (folder / "state").mkdir()
-    command = changeover_command(folder, port, admin_port)
-    with started("changeover", command, cores=[core], folder=folder, environment=_build_environment()) as child:
+    command = changeover_command(folder, port, admin_port, workers, certificate)
+    authority = certificate.authority if certificate else None
+    with started("changeover", command, cores=cores, folder=folder, environment=_build_environment()) as child:
         child.wait_until(lambda: is_answering(admin_port, "/readyz"))
-        child.wait_until(lambda: is_answering(port, "/"))
+        child.wait_until(lambda: is_answering(port, "/", authority))
         yield child, port, admin_port
 
 
 @contextmanager
 def _start(place: Place, *, new_port: Callable[[Origins], int], shadow_percentage: int) -> Iterator[Target]:
-    ports = place.origins.serving_port, new_port(place.origins)
-    with running_changeover(place.core, place.folder, *ports, shadow_percentage) as (child, port, admin_port):
+    config = render_config(
+        place.origins.serving_port,
+        new_port(place.origins),
+        shadow_percentage=shadow_percentage,
+        shadows_writes=place.scenario.body_bytes > 0,
+    )
+    running = running_changeover(
+        place.cores, place.folder, config, workers=place.scenario.workers, certificate=place.certificate
+    )
+    with running as (child, port, admin_port):
         if shadow_percentage:
             yield Target(port, child.pid, partial(read_settled_evidence, admin_port))
         else:

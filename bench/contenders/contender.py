@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from bench.scenarios import CORE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from bench.certificate import Certificate
     from bench.origin import Origins
+    from bench.scenarios import Scenario
 
 Work = Literal["direct", "pass", "mirror"]
 """What is done with a request: no proxy at all, pass it through, or pass it through and mirror it."""
@@ -40,7 +44,7 @@ def no_evidence() -> Evidence | None:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A contender that is ready: where wrk sends to, the session that all its processes belong to (its leader's
+    """A contender that is ready: where the load is sent to, the session that all its processes belong to (its leader's
     process id), and whom to ask what was compared.
     """
 
@@ -51,11 +55,21 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a contender runs: its core, an empty folder of its own, and the origins behind it."""
+    """Where a contender runs: its cores, an empty folder of its own, the origins behind it, and for which scenario.
 
-    core: int
+    With a certificate its listener speaks TLS.
+    """
+
+    cores: tuple[int, ...]
     folder: Path
     origins: Origins
+    scenario: Scenario = CORE
+    certificate: Certificate | None = None
+
+    @property
+    def authority(self) -> Path | None:
+        """Whom to trust when the contender is asked something; None without TLS."""
+        return self.certificate.authority if self.certificate else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def _start(place: Place) -> Iterator[Target]:
-    yield Target(place.origins.serving_port, None)
+    yield Target(place.origins.serving_tls_port or place.origins.serving_port, None)
 
 
 DIRECT = Contender(

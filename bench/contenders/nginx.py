@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 from bench.children import find_free_port, find_program
 from bench.contenders.contender import Contender, Place, Target
 from bench.fetch import is_answering
-from bench.nginx import MISSING_NGINX, nginx_version, started_nginx
+from bench.nginx import MISSING_NGINX, nginx_version, render_tls, started_nginx
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MIRROR_DIRECTIVES = """\
             mirror /mirror;
-            mirror_request_body off;
+            mirror_request_body {body};
 """
 
 # The variable is the documentation's own way to keep the original path; the group's name needs no resolver.
@@ -33,17 +33,24 @@ MIRROR_LOCATION = """\
 """
 
 
-def render_proxy(port: int, serving_port: int, mirror_port: int, *, mirrors: bool) -> str:
+def render_proxy(place: Place, port: int, *, mirrors: bool) -> str:
     """The http directives of a proxy that passes to the serving origin and, if asked, mirrors to the other."""
+    has_body, is_spread = place.scenario.body_bytes > 0, place.scenario.workers > 1
+    # Connections fall evenly on several workers with a socket for each; a long answer never goes through a file.
+    listen = f"127.0.0.1:{port}{' reuseport' if is_spread else ''}{render_tls(place.certificate)}"
+    mirror = MIRROR_DIRECTIVES.format(body="on" if has_body else "off") if mirrors else ""
     return f"""
     proxy_http_version 1.1;
     proxy_set_header Connection "";
-{_render_upstream("serving_origin", serving_port)}
-{_render_upstream("mirror_origin", mirror_port)}
+    proxy_buffers 32 64k;
+    proxy_max_temp_file_size 0;
+    client_body_buffer_size 1m;
+{_render_upstream("serving_origin", place.origins.serving_port)}
+{_render_upstream("mirror_origin", place.origins.equal_port)}
     server {{
-        listen 127.0.0.1:{port};
+        listen {listen};
         location / {{
-{MIRROR_DIRECTIVES if mirrors else ""}\
+{mirror}\
             proxy_pass http://serving_origin;
         }}
 {MIRROR_LOCATION if mirrors else ""}\
@@ -55,7 +62,7 @@ def _render_upstream(name: str, port: int) -> str:
     return f"""\
     upstream {name} {{
         server 127.0.0.1:{port};
-        keepalive 64;
+        keepalive 512;
         keepalive_requests 1000000000;
     }}"""
 
@@ -63,9 +70,9 @@ def _render_upstream(name: str, port: int) -> str:
 @contextmanager
 def _start(place: Place, *, mirrors: bool) -> Iterator[Target]:
     port = find_free_port()
-    http = render_proxy(port, place.origins.serving_port, place.origins.equal_port, mirrors=mirrors)
-    with started_nginx("nginx", http, core=place.core, folder=place.folder) as child:
-        child.wait_until(lambda: is_answering(port, "/"))
+    http, workers = render_proxy(place, port, mirrors=mirrors), place.scenario.workers
+    with started_nginx("nginx", http, cores=place.cores, folder=place.folder, workers=workers) as child:
+        child.wait_until(lambda: is_answering(port, "/", place.authority))
         yield Target(port, child.pid)
 
 

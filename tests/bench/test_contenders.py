@@ -26,6 +26,7 @@ ROUTE = {
 }
 
 PAIRS: list[int] = []
+PLACE = Place((0,), Path("/run/x"), Origins(1, 2, 3, Counter(1), Counter(2)))
 
 
 class Admin(BaseHTTPRequestHandler):
@@ -103,8 +104,7 @@ def test_changeover_config_sends_everybody_to_legacy_and_shadows_as_asked(percen
 
 def test_changeover_command_uses_one_worker_and_only_its_own_folder() -> None:
     """Everything that it writes goes where the bench deletes it."""
-    place = Place(0, Path("/run/x"), Origins(1, 2, 3, Counter(1), Counter(2)))
-    command = changeover_command(place.folder, 8000, 9000)
+    command = changeover_command(PLACE.folder, 8000, 9000)
     assert "serve --config /run/x/migration.yaml" in " ".join(command)
     assert "--state-dir /run/x/state --workers 1" in " ".join(command)
 
@@ -112,6 +112,6 @@ def test_changeover_command_uses_one_worker_and_only_its_own_folder() -> None:
 @pytest.mark.parametrize("mirrors", [True, False])
 def test_peers_mirror_only_when_asked(mirrors: bool) -> None:
     """The passing configs hold no mirror, the mirroring ones send every request."""
-    bootstrap = json.dumps(build_bootstrap(1, 2, 3, mirrors=mirrors))
+    bootstrap = json.dumps(build_bootstrap(PLACE, 1, mirrors=mirrors))
     assert mirrors == ('"numerator": 100, "denominator": "HUNDRED"' in bootstrap)
-    assert mirrors == ("mirror /mirror;" in render_proxy(1, 2, 3, mirrors=mirrors))
+    assert mirrors == ("mirror /mirror;" in render_proxy(PLACE, 1, mirrors=mirrors))

@@ -21,9 +21,9 @@ intr 1 2 3
 @pytest.mark.parametrize(
     ("available", "expected"),
     [
-        ((0,), Cores(proxy=0, origin=0, load=0)),
-        ((0, 1), Cores(proxy=0, origin=1, load=1)),
-        ((2, 5, 7, 9), Cores(proxy=2, origin=5, load=7)),
+        ((0,), Cores(proxy=(0,), origin=(0,), load=(0,))),
+        ((0, 1), Cores(proxy=(0,), origin=(1,), load=(1,))),
+        ((2, 5, 7, 9), Cores(proxy=(2,), origin=(5,), load=(7,))),
     ],
 )
 def test_assignment_gives_the_proxy_a_core_of_its_own_where_there_are_two(
@@ -31,6 +31,12 @@ def test_assignment_gives_the_proxy_a_core_of_its_own_where_there_are_two(
 ) -> None:
     """One core: all together; two: proxy alone; three or more: one each for proxy, origins and wrk."""
     assert expected == assign_cores(available)
+
+
+def test_assignment_gives_each_worker_a_core_and_the_rest_to_the_others() -> None:
+    """Where none is left over, origins and load share the workers' cores."""
+    assert Cores(proxy=(0, 1), origin=(0, 1), load=(0, 1)) == assign_cores((0, 1), 2)
+    assert Cores(proxy=(0, 1), origin=(2,), load=(3,)) == assign_cores((0, 1, 2, 3), 2)
 
 
 def test_description_admits_a_shared_core() -> None:

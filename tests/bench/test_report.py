@@ -5,8 +5,9 @@ import json
 from bench.contenders.contender import Evidence, Work
 from bench.cores import assign_cores
 from bench.machine import Machine, parse_cpu_model
-from bench.report import render_evidence, render_json, render_page, render_rates, render_table
+from bench.report import render_evidence, render_json, render_rates, render_section, render_table
 from bench.results import Result, Row, Sample
+from bench.scenarios import CORE
 from bench.wrk import Load, Outcome
 
 EVIDENCE = Evidence(pairs=1200, matches=1100, mismatches=0, compared=1100, skipped=(("queue_full", 100),))
@@ -24,6 +25,7 @@ ROWS = (
     Row("gone", "nginx", "Gone", "mirror", (), "nginx is not installed: apt-get install nginx-light\ndetail"),
 )
 RESULT = Result(
+    scenario=CORE,
     rows=ROWS,
     load=Load(connections=32, seconds=4),
     rounds=3,
@@ -69,16 +71,16 @@ def test_evidence_shows_coverage_with_its_gaps() -> None:
     assert render_evidence(ROWS[:1]) == ""
 
 
-def test_page_names_the_circumstances() -> None:
+def test_section_names_the_circumstances() -> None:
     """Machine, versions, pinning, background, load, date and command stand before the figures."""
-    page = render_page(RESULT)
+    page = render_section(RESULT)
     circumstances = [line for line in page.splitlines() if line.startswith("- ")]
     assert circumstances == [
         "- Date: 2026-11-23T04:00+00:00, in 120 s",
         "- Command: `scripts/bench`",
         "- Machine: Any CPU, 2 cores, Linux 6.1, Python 3.11.2",
         "- Versions: nginx 1.22.1, wrk 4.1.0",
-        "- Pinning: proxy under test on core 0; origins and wrk together on core 1",
+        "- Pinning: proxy under test on core 0; origins and load together on core 1",
         "- Before the first run: core 0 1 %, core 1 0 % busy",
         "- Load: wrk, 1 thread, 32 connections; 3 rounds of 4 s after 1 s of warm-up, each contender started afresh",
     ]
@@ -87,7 +89,7 @@ def test_page_names_the_circumstances() -> None:
 
 def test_json_holds_medians_and_single_runs() -> None:
     """A later comparison needs no parsing of tables."""
-    rows = {each["name"]: each for each in json.loads(render_json(RESULT))["rows"]}
+    rows = {each["name"]: each for each in json.loads(render_json([RESULT]))["core"]["rows"]}
     assert rows["own"]["median"]["to_envoy"] == 1.25
     assert rows["own"]["samples"][0]["outcome"]["requests_per_s"] == 15_000.0
     assert None is rows["gone"]["median"]

@@ -11,6 +11,7 @@ from bench.contenders.contender import Contender, Place, Target
 from bench.contenders.direct import DIRECT
 from bench.cores import assign_cores, available_cores
 from bench.rounds import Rounds, order_runs
+from bench.scenarios import CORE
 from bench.wrk import Load
 
 needs_tools = pytest.mark.skipif(
@@ -39,7 +40,7 @@ def test_order_turns_around_every_second_round() -> None:
 def test_rounds_measure_what_they_can_and_say_why_they_could_not_do_the_rest() -> None:
     """A missing and a failing contender become rows without samples; nginx mirrors every request."""
     told: list[str] = []
-    rounds = Rounds(Load(connections=2, seconds=1), assign_cores(available_cores()), told.append)
+    rounds = Rounds(CORE, Load(connections=2, seconds=1), assign_cores(available_cores()), told.append)
     missing = make_contender("missing", refuse_to_start, missing="apt-get install missing")
     failing = make_contender("failing", refuse_to_start)
     mirror = select_contenders(("nginx-mirror",))

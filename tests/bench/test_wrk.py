@@ -1,9 +1,12 @@
 """The load's command line, and wrk's output as a value."""
 
+from pathlib import Path
+
 import pytest
 
 from bench.children import ContenderFailed
-from bench.wrk import Load, Outcome, parse_wrk, wrk_command
+from bench.scenarios import SCENARIOS
+from bench.wrk import Load, Outcome, make_load, parse_wrk, wrk_command
 
 CLEAN = """\
 Running 4s test @ http://127.0.0.1:40001/api/items/4711
@@ -51,6 +54,18 @@ def test_parse_refuses_an_output_without_one_of_the_figures(missing: str) -> Non
 def test_command_carries_the_load_and_the_core() -> None:
     """Wrk is pinned and gets every parameter of the load."""
     load = Load(connections=64, seconds=9, threads=2, path="/x")
-    command = wrk_command(8123, load, 3, core=1)
-    assert command[:3] == ["taskset", "--cpu-list", "1"]
+    command = wrk_command(8123, load, 3, cores=(1, 3))
+    assert command[:3] == ["taskset", "--cpu-list", "1,3"]
     assert command[4:] == ["-t2", "-c64", "-d3s", "--latency", "http://127.0.0.1:8123/x"]
+
+
+def test_command_of_every_scenario_names_its_script_and_scheme() -> None:
+    """A POST, new headers and TLS reach wrk, and the scripts are there."""
+    for scenario in SCENARIOS:
+        command = wrk_command(8123, make_load(scenario, 3), 3, cores=(1,))
+        scripts = [each for each in command if each.endswith(".lua")]
+        assert bool(scenarios_need_a_script := scenario.body_bytes > 0 or scenario.varying != "nothing") == bool(
+            scripts
+        )
+        assert not scenarios_need_a_script or Path(scripts[0]).is_file()
+        assert scenario.tls == any(each.startswith("https://") for each in command)
