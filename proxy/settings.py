@@ -60,6 +60,12 @@ class Settings(BaseSettings):
     admin_token: str | None = Field(
         None, repr=False, description="What callers of the admin API must present; needed on any address but loopback."
     )
+    debug_token: str | None = Field(
+        None,
+        repr=False,
+        min_length=16,
+        description="Requests with it in X-Changeover-Debug are told who answered and why; nobody is without it.",
+    )
     workers: int = Field(1, ge=1, le=256, description="Worker processes, over which users are spread.")
     state_dir: Path = Field(Path("var"), description="Folder for the socket, the SQLite store and the last rollout.")
     store_url: str | None = Field(
@@ -70,6 +76,9 @@ class Settings(BaseSettings):
     )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lowered)] = Field(
         "info", description="debug, info, warning or error."
+    )
+    request_log: Annotated[Literal["off", "problems", "all"], BeforeValidator(_lowered)] = Field(
+        "problems", description="off, problems or all: of which requests the log has a line."
     )
     comparers: int = Field(1, ge=1, le=64, description="Processes that compare unequal pairs.")
     compare_timeout_s: float = Field(2.0, gt=0, le=600, description="Seconds for one comparison, then it gives up.")

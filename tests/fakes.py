@@ -107,6 +107,21 @@ def status_row(**changes: Any) -> Json:
     }
 
 
+# What a worker says of itself with each delta.
+GAUGES = {
+    "connections": 7.0,
+    "in_flight": 3.0,
+    "shadows": 2.0,
+    "shadow_bytes": 512.0,
+    "new_healthy": 1.0,
+    "new_breaker": 0.0,
+    "events_dropped": 4.0,
+    "refused.400": 5.0,
+    "served.legacy.connections": 6.0,
+    "served.legacy.idle": 4.0,
+}
+
+
 class FakeControl:
     """Keeps what it is told in memory; `calls` has every change it was asked for, `fault` is raised instead."""
 
@@ -209,6 +224,7 @@ class FakeControl:
                 "rollout_version": 3,
                 "config_refused": False,
                 "workers_linked": 2,
+                "workers": [{"name": name, "gauges": dict(GAUGES)} for name in ("worker-1", "worker-2")],
                 "store_up": True,
                 "records_dropped": 0,
             }

@@ -45,6 +45,7 @@ class Snapshot(Collector):
         yield from _evidence(counters)
         yield _latency(counters)
         yield from _rollout(self._content["rollout"])
+        yield from _workers(self._content["workers"])
         yield from _system(self._content)
 
 
@@ -133,6 +134,41 @@ def _rollout(routes: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
         for side in SIDES:
             users.add_metric([route["name"], side], route["users"][side])
     yield from (wish, effective, users)
+
+
+# A worker's gauge -> metric, text. `refused.<status>` and `<purpose>.<side>.<state>` are taken apart.
+_WORKER_GAUGES = {
+    "connections": ("worker_connections", "Users' connections."),
+    "in_flight": ("worker_requests_in_flight", "Users' requests under way."),
+    "shadows": ("worker_shadows", "Shadow requests under way."),
+    "shadow_bytes": ("worker_shadow_bytes", "Bytes that shadows hold."),
+    "new_healthy": ("worker_new_healthy", "1 while users of new are served by new."),
+    "new_breaker": ("worker_new_breaker", "New's circuit breaker: 0 closed, 1 half-open, 2 open."),
+}
+
+
+def _workers(workers: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
+    """How each linked worker is; a family without samples where it says nothing of it."""
+    families = {name: _gauge(metric, text, "worker") for name, (metric, text) in _WORKER_GAUGES.items()}
+    pools = _gauge("worker_backend_connections", "Connections to a backend.", "worker", "backend", "purpose", "state")
+    labels = ["worker", "status"]
+    refused = CounterMetricFamily("changeover_requests_refused", "Requests not forwarded, by status.", labels=labels)
+    dropped = CounterMetricFamily("changeover_events_dropped", "Lines missing in the request log.", labels=["worker"])
+    for worker in workers:
+        name, gauges = worker["name"], worker["gauges"]
+        for gauge, value in gauges.items():
+            if gauge in families:
+                families[gauge].add_metric([name], value)
+            elif gauge.startswith("refused."):
+                refused.add_metric([name, gauge.removeprefix("refused.")], value)
+        dropped.add_metric([name], gauges.get("events_dropped", 0))
+        for purpose in ("served", "shadow"):
+            for side in SIDES:
+                idle = gauges.get(f"{purpose}.{side}.idle", 0)
+                busy = gauges.get(f"{purpose}.{side}.connections", 0) - idle
+                pools.add_metric([name, side, purpose, "idle"], idle)
+                pools.add_metric([name, side, purpose, "busy"], busy)
+    yield from (*families.values(), pools, refused, dropped)
 
 
 def _system(content: Mapping[str, Any]) -> Iterator[Metric]:

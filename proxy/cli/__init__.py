@@ -23,6 +23,7 @@ VERBS = {
     "serve": "proxy.cli.serve",
     "demo": "proxy.cli.demo",
     "check": "proxy.cli.check",
+    "plan": "proxy.cli.plan",
     "status": "proxy.cli.status",
     "rollout": "proxy.cli.rollout",
     "explain": "proxy.cli.explain",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # What one decides when starting a node. The other fields are limits, and variables only.
 FLAGS = (
     "config", "listen", "tls_certificate", "tls_key", "trusted_proxies", "admin_listen", "workers", "state_dir",
-    "store_url", "log_format", "log_level",
+    "store_url", "log_format", "log_level", "request_log",
 )  # fmt: skip
 
 

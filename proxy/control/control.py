@@ -233,6 +233,7 @@ class Control:
             "rollout_version": rollout.version,
             "config_refused": self._live.refusal is not None,
             "workers_linked": len(self._link.workers),
+            "workers": [{"name": worker.name, "gauges": dict(worker.gauges)} for worker in self._link.workers],
             "store_up": self._store_error is None,
             "records_dropped": self._recorder.dropped,
         }

@@ -120,10 +120,8 @@ class Forwarding:
         """
         if peer.is_trusted:
             way = self._believed(peer, handled, host)
-        elif _SANE_HOST.fullmatch(host):
-            way = peer.template % (host, host)
         else:
-            way = _way([peer.node], peer.scheme, None)
+            way = peer.template % (host, host) if _is_sane(host) else _way([peer.node], peer.scheme, None)
         if _VIA in handled:
             return way + _via(handled[_VIA], version)
         return b"%bvia: %b changeover\r\n" % (way, version)
@@ -263,8 +261,13 @@ def _scheme(value: bytes) -> bytes | None:
     return _SCHEMES.get(value.lower())
 
 
+@lru_cache(_REMEMBERED_NODES)
+def _is_sane(host: bytes) -> bool:
+    return _SANE_HOST.fullmatch(host) is not None
+
+
 def _sane_host(value: bytes) -> bytes | None:
-    return value if _SANE_HOST.fullmatch(value) else None
+    return value if _is_sane(value) else None
 
 
 def _is_visible(value: bytes) -> bool:

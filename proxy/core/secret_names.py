@@ -34,6 +34,7 @@ _CONTAINED = (
     "cardnumber",
     "securitycode",
     "authorization",
+    "changeoverdebug",  # our own token
     "sessionid",
     "sessiontoken",
     "accesstoken",

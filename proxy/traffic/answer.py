@@ -9,8 +9,6 @@ import http
 import json
 from typing import TYPE_CHECKING
 
-import structlog
-
 from proxy.core.decide import ISSUED_COOKIE
 from proxy.errors import Overloaded, UpstreamError
 from proxy.traffic.body import ClientLeft
@@ -20,16 +18,28 @@ if TYPE_CHECKING:
     from proxy.traffic.call import Call
     from proxy.traffic.upstream.exchange import Exchange
 
-log = structlog.get_logger(__name__)
-
 _COOKIE_AGE_S = 400 * 86_400  # the longest that browsers keep a cookie (RFC 6265bis §5.6.1)
 _RETRY_AFTER_S = 1
 _ALLOW = "allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"  # and any other method, but for CONNECT and TRACE
 
 
-def _added_lines(call: Call) -> bytes:
+def _added_lines(call: Call, exchange: Exchange) -> bytes:
     """The field lines that the user gets beside the backend's."""
-    return _issued_cookie(call.issued_key, call.user.scheme) if call.issued_key is not None else b""
+    lines = _issued_cookie(call.issued_key, call.user.scheme) if call.issued_key is not None else b""
+    return lines + _shown(call, exchange) if call.visit.is_shown else lines
+
+
+def _shown(call: Call, exchange: Exchange) -> bytes:
+    """For those who know the debug token: who answered, why, and for how long the backend took until now."""
+    decision, route = call.decision, call.route.name if call.route is not None else "none"
+    about = f"{exchange.side}; route={route}; reason={decision.reason}"
+    if decision.bucket is not None:
+        about += f"; bucket={decision.bucket}; percentage={(decision.effective_millipercent or 0) / 1000:g}"
+    if call.fell_back is not None:
+        about += "; fell_back"
+    elapsed_ms = (exchange.touched_at() - exchange.started_at) * 1000
+    timing = f'backend;desc="{exchange.side}";dur={elapsed_ms:.3f}'
+    return f"x-changeover-backend: {about}\r\nserver-timing: {timing}\r\n".encode("latin-1", "replace")
 
 
 def answer_at_once(call: Call, exchange: Exchange) -> None:
@@ -37,13 +47,13 @@ def answer_at_once(call: Call, exchange: Exchange) -> None:
     user, chunks = call.user, exchange.take()
     call.watch.keep(chunks)
     body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    user.finish(user.head_of(call, exchange, _added_lines(call)) + user.framed(body) + user.end_of(exchange))
+    user.finish(user.head_of(call, exchange, _added_lines(call, exchange)) + user.framed(body) + user.end_of(exchange))
 
 
 async def answer(call: Call, exchange: Exchange) -> None:
     """Passes the answer on, from its head to its last byte. What is there goes out together, what isn't is awaited."""
     watch, user = call.watch, call.user
-    data = user.head_of(call, exchange, _added_lines(call))
+    data = user.head_of(call, exchange, _added_lines(call, exchange))
     try:
         while not exchange.is_complete:
             chunks = exchange.take()
@@ -91,7 +101,6 @@ def broken_off(call: Call, exchange: Exchange, error: UpstreamError) -> None:
         return
     call.tally.count(f"failed.{error.backend}")
     call.watch.lost("served_failed")
-    log.warning("answer.broken_off", request_id=call.request_id, backend=error.backend, cause=str(error))
     call.user.break_off()
 
 
@@ -107,10 +116,8 @@ def answer_failure(call: Call, error: UpstreamError) -> None:
         return
     call.tally.count(f"failed.{error.backend}")
     call.watch.lost("served_failed")
-    request_id = call.request_id
-    log.warning("request.failed", request_id=request_id, backend=error.backend, phase=error.phase, cause=str(error))
     call.user.answer_ourselves(
-        make_problem(error, request_id, is_last=call.user.is_last, is_head=call.method == "HEAD")
+        make_problem(error, call.request_id, is_last=call.user.is_last, is_head=call.method == "HEAD")
     )
 
 

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import structlog
-
 from proxy.core.budget import RetryBudget
 from proxy.core.headers import WEBSOCKET_LINES
 from proxy.core.model import LEGACY, NEW
@@ -30,8 +28,6 @@ if TYPE_CHECKING:
     from proxy.traffic.deadlines import Deadlines
     from proxy.traffic.health import Health
     from proxy.traffic.tasks import Tasks
-
-log = structlog.get_logger(__name__)
 
 
 class Asker:
@@ -127,7 +123,7 @@ class Asker:
     async def _fall_back(self, call: Call, cause: str) -> Exchange:
         call.tally.count("fallback")
         call.watch.lost("fallback")
-        log.info("request.fell_back", request_id=call.head.request_id, cause=cause)
+        call.fell_back = cause
         return await self._ask_once(call, LEGACY)
 
     async def _ask_once(self, call: Call, side: Side, *, is_again: bool = False) -> Exchange:

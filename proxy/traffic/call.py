@@ -6,6 +6,7 @@ rollout is in force, they mean the same (`Visit`). API clients and proxies befor
 
 from __future__ import annotations
 
+import hmac
 import itertools
 import secrets
 from random import getrandbits
@@ -45,10 +46,12 @@ _REFUSED_METHODS = frozenset({"CONNECT", "TRACE"})  # a tunnel past every decisi
 class Visit:
     """What the field lines of a connection's requests mean under one rollout."""
 
-    __slots__ = ("current", "decisions", "head", "key", "lines")
+    __slots__ = ("current", "decisions", "head", "is_shown", "key", "lines")
 
-    def __init__(self, current: Current, lines: bytes, head: RequestHead) -> None:
+    def __init__(self, current: Current, lines: bytes, head: RequestHead, *, is_shown: bool) -> None:
+        """`is_shown`: the user is one of ours, whose answers say how they were made."""
         self.current = current
+        self.is_shown = is_shown
         self.lines = lines
         self.head = head
         self.key = find_key(current.rollout.migration.users, head.values.get)
@@ -72,6 +75,7 @@ class Call:
         "current",
         "decision",
         "exchange",
+        "fell_back",
         "head",
         "is_1_0",
         "is_for_us",
@@ -112,6 +116,7 @@ class Call:
     upload: Upload
     watch: Watch
     exchange: Exchange | None  # with the serving side, as long as it is under way
+    fell_back: str | None  # why legacy answers in place of new
     refusal: RequestRefused | None  # of a body that turned out to be wrong while it was being sent
 
     def shadow_lines(self) -> bytes:
@@ -138,6 +143,7 @@ class Reader:
         *,
         max_kept: int,
         keeps_underscores: bool = False,
+        debug_token: str | None = None,
     ) -> None:
         self.current = current
         self.forwarding = forwarding
@@ -146,6 +152,7 @@ class Reader:
         self._health = health
         self._max_kept = max_kept
         self._keeps_underscores = keeps_underscores
+        self._debug_token = debug_token.encode() if debug_token else None
         self._prefix = secrets.token_hex(6)
         self._numbers = itertools.count()
         self._no_upload = Upload(_Nobody(), 0, has_body=False)
@@ -170,7 +177,7 @@ class Reader:
             raise RequestRefused(405, f"the method {name} is not served here")
         call.is_1_0 = is_1_0
         call.target = target = origin_form(target, method, head.host)
-        call.exchange = call.refusal = None
+        call.exchange = call.refusal = call.fell_back = None
         call.is_for_us = False
         self._identify(call)
         if call.is_for_us:
@@ -193,7 +200,11 @@ class Reader:
             is_1_0=is_1_0,
             keeps_underscores=self._keeps_underscores,
         )
-        return Visit(current, lines, head)
+        return Visit(current, lines, head, is_shown=head.debug is not None and self._is_token(head.debug))
+
+    def _is_token(self, given: list[bytes]) -> bool:
+        token = self._debug_token
+        return token is not None and len(given) == 1 and hmac.compare_digest(token, given[0])
 
     def _identify(self, call: Call) -> None:
         """Gives the request its id and its place in a trace, and makes the lines that the serving side gets."""

@@ -69,12 +69,13 @@ class Evidence:
             pair.current.ignored[pair.route.name],
         ):
             pair.tally.count("self_matches" if is_noise else "match")
+            pair.has_become("match")
             return
         refusal = self._link.refusal()
         if refusal is not None:
             pair.skip(refusal)
         elif pair.bytes_kept <= _IN_LINE_BYTES:
-            self._link.send_pair(self.encode(pair), pair.skip)
+            self._send(pair, self.encode(pair))
         else:
             self._encode_beside(pair)
 
@@ -94,7 +95,11 @@ class Evidence:
             pair.skip("fault")
             log.error("pair.faulted", exc_info=done.exception())
         else:
-            self._link.send_pair(done.result(), pair.skip)
+            self._send(pair, done.result())
+
+    def _send(self, pair: OpenPair, encoded: bytes) -> None:
+        pair.has_become("sent")
+        self._link.send_pair(encoded, pair.skip)
 
     def encode(self, pair: OpenPair) -> bytes:
         """The pair, masked, as it goes up the link. Runs in any thread: it only reads."""

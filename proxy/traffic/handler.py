@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from proxy.errors import ChangeoverError
     from proxy.traffic.ask import Asker
     from proxy.traffic.call import Call, Reader
+    from proxy.traffic.journal import Journal
     from proxy.traffic.server import Limits, ServerProtocol
     from proxy.traffic.tasks import Tasks
     from proxy.traffic.upstream.exchange import Exchange
@@ -36,11 +38,16 @@ _SHED_SHARE = 0.8  # of what may be in flight; above it shadows are shed, long b
 class Handler:
     """What a worker does with requests; `server.ServerProtocol` brings them."""
 
-    def __init__(self, reader: Reader, asker: Asker, tasks: Tasks, limits: Limits, max_in_flight: int) -> None:
+    def __init__(
+        self, reader: Reader, asker: Asker, tasks: Tasks, journal: Journal, limits: Limits, max_in_flight: int
+    ) -> None:
         self.reader = reader
         self.limits = limits
         self.in_flight = 0
+        self.connections = 0
+        self.refused: Counter[int] = Counter()  # by status
         self._asker = asker
+        self._journal = journal
         self._tasks = tasks
         self._max_in_flight = max_in_flight
         self._pressed_from = _SHED_SHARE * max_in_flight
@@ -64,7 +71,10 @@ class Handler:
 
     def refuse(self, user: ServerProtocol, refusal: ChangeoverError) -> None:
         """Answers a request that is not forwarded, and ends its connection."""
-        user.refuse(make_problem(refusal, self.reader.new_request_id(), is_last=True))
+        request_id = self.reader.new_request_id()
+        self.refused[refusal.status] += 1
+        self._journal.refused(refusal, request_id, user.peer.node.text)
+        user.refuse(make_problem(refusal, request_id, is_last=True))
 
     def give_up(self, call: Call, refusal: RequestRefused) -> None:
         """Refuses a request that was read, and asks nobody."""
@@ -103,6 +113,8 @@ class Handler:
             answer_at_once(call, exchange)
             answered(call, exchange)
             self._asker.answered(exchange)
+            if exchange.status >= self._journal.from_status:
+                self._journal.served(call, exchange)
         else:
             exchange.notify = exchange.wake  # the rest needs waiting: from here on as a task
             self._tasks.spawn(self._serve(call, exchange))
@@ -113,18 +125,21 @@ class Handler:
             exchange = await self._asker.ask(call, begun)
         except UpstreamError as error:
             answer_failure(call, error)
+            self._journal.failed(call, error)
         except RequestRefused as refusal:
             call.watch.lost("request_refused")
             self.refuse(call.user, refusal)
         except ClientLeft:
             call.tally.count("client_left")
             call.watch.lost("client_left")
+            self._journal.left(call)
         except BaseException:  # the worker is stopping
             call.watch.lost("stopped")
             raise
         else:
             await answer(call, exchange)
             self._asker.ended(exchange)
+            self._journal.ended(call, exchange)
         finally:
             call.exchange = None
             self.in_flight -= 1

@@ -1,7 +1,7 @@
 """One request whose two answers are being collected: what the user was sent, and what the shadow brings.
 
 However it goes, a pair ends once: handed on with both answers, or counted under the reason why there is nothing to
-compare (law 5). A fault in here ends the pair and nothing else (law 1, `harmless`).
+compare (law 5). A fault in here ends the pair and nothing else (law 1): who calls it, catches it, and calls `fault`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from proxy.errors import UpstreamError, UpstreamTimeout
 from proxy.traffic.upstream.exchange import unheard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from proxy.core.headers import AnswerHead
     from proxy.core.model import Route, Side
     from proxy.traffic.call import Call
+    from proxy.traffic.journal import Entry
     from proxy.traffic.shadow import Shadows
     from proxy.traffic.upstream.exchange import Exchange
 
@@ -36,9 +35,11 @@ class OpenPair:
 
     # As in Exchange: what a pair begins with is the class's.
     bytes_kept = 0
+    entry: Entry | None = None
     has_answer = False
     has_shadow_ended = False
     is_closed = False
+    outcome = ""
     request_bytes = 0
     served_body: list[bytes]
     served_elapsed_s = 0.0
@@ -103,16 +104,9 @@ class OpenPair:
             self.shadow.abandon()
             self._shadow_ended()
 
-    def harmless(self, do: Callable[..., None], *arguments: object) -> None:
-        """Law 1: whatever `do` raises ends this pair and nothing else."""
-        try:
-            do(*arguments)
-        except Exception:  # whatever it is, the user's answer goes on
-            log.exception("shadow.faulted")
-            self.fault()
-
-    def fault(self) -> None:
+    def fault(self, error: Exception) -> None:
         """The pair is void because of a bug: counted, and nothing of it stays behind."""
+        log.error("shadow.faulted", exc_info=error)
         if not self.is_closed:
             self._close()
             self.skip("fault")
@@ -125,10 +119,28 @@ class OpenPair:
     def skip(self, reason: str) -> None:
         if self.kind == "candidate":
             self.tally.count(f"skipped.{reason}")
+        self.has_become(reason)
+
+    def has_become(self, outcome: str) -> None:
+        """How the pair ended, for who asked to be told (`report_to`)."""
+        self.outcome = outcome
+        if self.entry is not None:
+            self.entry.settled(outcome)
+
+    def report_to(self, entry: Entry) -> None:
+        self.entry = entry
+        if self.outcome:
+            entry.settled(self.outcome)
 
     # --- the shadow side ---
     def progress(self) -> None:
         """Called by the shadow's exchange whenever something came in."""
+        try:
+            self._progress()
+        except Exception as error:  # law 1
+            self.fault(error)
+
+    def _progress(self) -> None:
         shadow = self.shadow
         if shadow is None or self.has_shadow_ended:
             return
@@ -142,7 +154,8 @@ class OpenPair:
             self.shadows.read(size)
         if not self.is_closed:
             self.shadow_body += chunks
-            self._reserve(size)
+            if not self._reserve(size):
+                self.shadows.read_in_vain(self.bytes_kept)
         if shadow.is_complete and not self.has_shadow_ended:
             self._shadow_ended()
             self.tally.answered(self.shadow_side, shadow.finished_at - shadow.started_at)

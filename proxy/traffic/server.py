@@ -106,6 +106,7 @@ class ServerProtocol(asyncio.Protocol):
     # --- asyncio.Protocol ---
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
+        self._handler.connections += 1
         self._state.connections.add(self)  # type: ignore[arg-type]  # uvicorn asks of it no more than `shutdown`
         self.scheme = "http" if transport.get_extra_info("ssl_object") is None else "https"
         address = transport.get_extra_info("peername")
@@ -116,6 +117,7 @@ class ServerProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
         self.is_gone = True
+        self._handler.connections -= 1
         self._state.connections.discard(self)
         self._readable.open()
         self._writable.open()

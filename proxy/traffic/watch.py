@@ -1,6 +1,6 @@
 """What the handler tells the shadow side: one object per request, through which no fault gets back.
 
-Law 1 in one place: every call ends here, whatever happens behind it.
+Law 1 in one place: every call ends here, whatever happens behind it; a fault ends the pair and nothing else.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import structlog
 
 if TYPE_CHECKING:
     from proxy.traffic.call import Call
+    from proxy.traffic.journal import Entry
     from proxy.traffic.pair import OpenPair
     from proxy.traffic.shadow import Shadows
     from proxy.traffic.tally import RouteTally
@@ -47,31 +48,56 @@ class Watch:
         if call is None or call.route is None:
             return
         if body is None:
-            self._tally.count("skipped.request_too_large")
+            self._skip("request_too_large")
             return
         if self._shadows.is_full(call.route):  # it was not yet when the request began
-            self._tally.count("skipped.shed")
+            self._skip("shed")
             return
         self._pairs = self._shadows.open(call, call.route)
         for pair in self._pairs:
-            pair.harmless(self._shadows.launch, pair, body)
+            try:
+                self._shadows.launch(pair, body)
+            except Exception as error:
+                pair.fault(error)
 
     def keep(self, chunks: list[bytes]) -> None:
         if self._call is not None:  # answered before the request was whole: the shadow can't be asked the same
             self.lost("request_unfinished")
         for pair in self._pairs:
-            pair.harmless(pair.keep, chunks)
+            try:
+                pair.keep(chunks)
+            except Exception as error:
+                pair.fault(error)
 
     def answered(self, exchange: Exchange) -> None:
         """The user got the whole answer."""
         for pair in self._pairs:
-            pair.harmless(pair.answered, exchange)
+            try:
+                pair.answered(exchange)
+            except Exception as error:
+                pair.fault(error)
+
+    def report_to(self, entry: Entry) -> None:
+        """Has the entry told, now or later, what became of the shadow."""
+        if self._reason is not None:
+            entry.settled(self._reason)
+        for pair in self._pairs[:1]:
+            pair.report_to(entry)
 
     def lost(self, reason: str) -> None:
         """The served answer will never be whole, or was not the decided side's."""
         if self._call is not None:  # not launched yet, and never will be
             self._call = None
-            self._tally.count(f"skipped.{reason}")
+            self._skip(reason)
         for pair in self._pairs:
-            pair.harmless(pair.lost, reason)
-        self._pairs = ()
+            try:
+                pair.lost(reason)
+            except Exception as error:
+                pair.fault(error)
+        if self._pairs:
+            self._pairs = ()
+            self._reason = reason
+
+    def _skip(self, reason: str) -> None:
+        self._tally.count(f"skipped.{reason}")
+        self._reason = reason

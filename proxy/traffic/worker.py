@@ -19,6 +19,7 @@ from proxy.traffic.deadlines import Deadlines
 from proxy.traffic.evidence import Evidence
 from proxy.traffic.handler import Handler
 from proxy.traffic.health import Health
+from proxy.traffic.journal import Journal
 from proxy.traffic.link import Link
 from proxy.traffic.server import Limits
 from proxy.traffic.shadow import Shadows
@@ -96,9 +97,12 @@ class Worker:
             Forwarding(settings.trusted),
             max_kept=settings.max_shadow_body_bytes,
             keeps_underscores=settings.underscore_headers == "keep",
+            debug_token=settings.debug_token,
         )
         asker = Asker(self.deadlines, tasks, self.health, loop.time)
-        self.handler = Handler(self.reader, asker, tasks, _limits(settings), settings.max_in_flight)
+        self.journal = Journal(settings.request_log, loop.time)
+        self.deadlines.on_sweep(self.journal.sweep)
+        self.handler = Handler(self.reader, asker, tasks, self.journal, _limits(settings), settings.max_in_flight)
         self.shadows.is_pressed = self.handler.is_pressed
         self._probe(rollout)
 
@@ -146,9 +150,12 @@ class Worker:
 
     # --- figures and the end ---
     def gauges(self) -> dict[str, float]:
-        """How the worker is now, for the status page."""
+        """How the worker is now, for the status page and `/metrics`; what it refused and dropped since it started."""
         return {
+            "connections": self.handler.connections,
             "in_flight": self.handler.in_flight,
+            "tasks": len(self._tasks),
+            "deadlines": len(self.deadlines),
             "shadows": len(self.shadows),
             "shadow_bytes": self.shadows.bytes_kept,
             "legacy_healthy": float(self.health.is_healthy(LEGACY)),
@@ -156,7 +163,20 @@ class Worker:
             "new_breaker": float(self.health.breaker_state(NEW)),
             "new_turned": self.health.turned[NEW],
             "rollout_version": self.reader.current.rollout.version,
+            "events_dropped": self.journal.dropped,
+            **{f"refused.{status}": number for status, number in self.handler.refused.items()},
+            **self._pool_gauges(),
         }
+
+    def _pool_gauges(self) -> dict[str, float]:
+        current = self.reader.current
+        found: dict[str, float] = {}
+        for purpose, pools in (("served", current.served), ("shadow", current.shadows)):
+            for side, pool in pools.items():
+                connections, idle = pool.connections
+                found[f"{purpose}.{side}.connections"] = connections
+                found[f"{purpose}.{side}.idle"] = idle
+        return found
 
     def begin_drain(self) -> None:
         """From now on, or since the first call, `drain_s` runs: one bound for the users' requests and the shadows."""
@@ -200,3 +220,4 @@ async def working(
             await worker.close_upstreams()
             worker.evidence.close()
             worker.deadlines.stop()
+            worker.journal.flush()

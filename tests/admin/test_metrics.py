@@ -45,6 +45,12 @@ def test_metrics_are_what_the_counters_say(client: httpx.Client):
         at("latency_seconds_count", route="feeds", backend="legacy"): 950,
         at("workers_linked"): 2,
         at("store_up"): 1,
+        at("worker_connections", worker="worker-1"): 7,
+        at("worker_requests_in_flight", worker="worker-2"): 3,
+        at("requests_refused_total", worker="worker-1", status="400"): 5,
+        at("events_dropped_total", worker="worker-1"): 4,
+        at("worker_backend_connections", worker="worker-1", backend="legacy", purpose="served", state="idle"): 4,
+        at("worker_backend_connections", worker="worker-1", backend="legacy", purpose="served", state="busy"): 2,
         at("build_info", version="0.1.0"): 1,
     }
     assert expected == {key: samples.get(key) for key in expected}

@@ -97,6 +97,7 @@ def test_environment_leaves_out_what_is_unset() -> None:
     assert {variable(name) for name in Settings.model_fields} - {
         "CHANGEOVER_STORE_URL",
         "CHANGEOVER_ADMIN_TOKEN",
+        "CHANGEOVER_DEBUG_TOKEN",
         "CHANGEOVER_TLS_CERTIFICATE",
         "CHANGEOVER_TLS_KEY",
     } == set(load_settings().environment())

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from proxy.core import headers
 from proxy.core.forwarding import Forwarding
 from proxy.core.headers import origin_form, read_answer, read_request
 from proxy.core.trusted import TrustedProxies
@@ -269,3 +270,23 @@ def test_answer_in_http_1_0_has_no_chunks():
     """RFC 9112 §6.1: an HTTP/1.0 message with Transfer-Encoding has faulty framing."""
     with pytest.raises(ValueError, match="where none may be"):
         read_answer(b"Transfer-Encoding: chunked\r\n", is_1_0=True)
+
+
+def test_line_that_was_read_before_means_what_it_would_the_first_time():
+    """Lines that many requests repeat are looked up: still dropped where Connection names them, read where wanted."""
+    agent, language = b"User-Agent: curl/8", b"Accept-Language: de"
+    for _ in range(2):
+        assert agent + b"\r\n" + language + b"\r\n" == passed(sent(agent, language))
+        assert language + b"\r\n" == passed(sent(agent, b"Connection: user-agent", language))
+        assert {"user-agent": "curl/8"} == sent(agent, language, wanted=frozenset({b"user-agent"})).values
+
+
+def test_lines_that_are_remembered_are_few_and_short(monkeypatch: pytest.MonkeyPatch):
+    """Whatever clients send: no cookie is among them, nothing long, and at most so many."""
+    known: dict[bytes, bytes] = {}
+    monkeypatch.setattr(headers, "_known", known)
+    monkeypatch.setattr(headers, "_MOST_KNOWN", 10)
+    for number in range(100):
+        sent(b"User-Agent: %d" % number, b"Cookie: a=%d" % number, b"Accept: " + b"x" * 300)
+    assert {b"user-agent"} == set(known.values())
+    assert len(known) <= 10

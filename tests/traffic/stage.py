@@ -165,6 +165,7 @@ class Stage:
         return counts
 
     def events(self, name: str) -> list[MutableMapping[str, Any]]:
+        self.worker.journal.flush()
         return [entry for entry in self.logs if entry["event"] == name]
 
 

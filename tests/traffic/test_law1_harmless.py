@@ -108,7 +108,7 @@ def test_harmless_shadow_changes_no_served_byte(manner: str, served: str, unshad
             *sides,
             percent=100 if served == "new" else 0,
             shadow=ShadowRule(ALL, timeout_s=0.3),
-            settings={"max_compared_bytes": 500_000},
+            settings={"max_compared_bytes": 500_000, "shadow_bytes_per_s": 1 << 40},
             **ports,
         ) as stage:
             assert unshadowed == await serve_all(stage)
@@ -246,7 +246,7 @@ FAULTS: dict[str, tuple[Any, str]] = {
     "starting": (Shadows, "_start"),
     "keeping": (OpenPair, "keep"),
     "noting the answer": (OpenPair, "answered"),
-    "reading the shadow": (OpenPair, "progress"),
+    "reading the shadow": (OpenPair, "_progress"),
     "settling": (OpenPair, "_settle"),
     "judging": (Evidence, "_take"),
     "comparing": (evidence_module, "is_same"),

@@ -266,3 +266,23 @@ def test_shadows_read_no_more_in_a_second_than_they_may() -> None:
             assert 20 - len(stage.new.asked) == counts["skipped.shed"]
 
     run(scenario())
+
+
+def test_limit_of_bytes_counts_what_is_read_in_vain_many_times() -> None:
+    """An answer too large to be compared closes the way for the next ones for longer than a large one that is."""
+
+    async def scenario() -> None:
+        settings = {"shadow_bytes_per_s": 4_194_304, "max_compared_bytes": 262_144}
+        async with staged(ok(b"legacy"), ok(b"x" * 400_000), shadow=SHADOWED, settings=settings) as stage:
+            assert b"legacy" == (await stage.ask()).body
+            await stage.settle_shadows()
+            assert not stage.worker.shadows.is_full(stage.worker.reader.current.rollout.migration.routes[0])
+            stage.new.behave = ok(b"x" * 700_000)
+            assert b"legacy" == (await stage.ask()).body
+            await stage.settle_shadows()
+            assert stage.worker.shadows.is_full(stage.worker.reader.current.rollout.migration.routes[0])
+            assert b"legacy" == (await stage.ask()).body
+            counts = await stage.check_nothing_lost()
+            assert (1, 1) == (counts["skipped.too_large"], counts["skipped.shed"])
+
+    run(scenario())

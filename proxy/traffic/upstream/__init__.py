@@ -18,6 +18,11 @@ class Upstream(Protocol):
 
     backend: Backend
 
+    @property
+    def connections(self) -> tuple[int, int]:
+        """How many it has, and how many of them are idle; (0, 0) for a client that doesn't tell."""
+        ...
+
     def begin(self, exchange: Exchange) -> bool: ...
 
     async def open(self, exchange: Exchange) -> None: ...

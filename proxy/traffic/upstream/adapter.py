@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import httpx
@@ -45,7 +46,10 @@ class AdapterUpstream:
         self.backend = backend
         self._transport = transport
         self._tasks = tasks
-        self._loop = asyncio.get_running_loop()
+
+    @property
+    def connections(self) -> tuple[int, int]:
+        return 0, 0
 
     def begin(self, exchange: Exchange) -> bool:
         del exchange
@@ -54,21 +58,21 @@ class AdapterUpstream:
     async def open(self, exchange: Exchange) -> None:
         """Starts the exchange; its failure, also to connect, arrives as the exchange's error."""
         carried = _Carried(exchange)
-        exchange.carried_by(carried, self.backend.timeouts.read_s, self._loop.time(), is_reused=False)
+        exchange.carried_by(carried, self.backend.timeouts.read_s, monotonic(), is_reused=False)
         carried.task = self._tasks.spawn(self._run(exchange, carried))
 
     async def _run(self, exchange: Exchange, carried: _Carried) -> None:
         try:
             await self._exchange(exchange, carried)
         except httpx.TimeoutException as error:
-            exchange.failed(UpstreamTimeout(exchange.side, _phase(error), str(error)), self._loop.time())
+            exchange.failed(UpstreamTimeout(exchange.side, _phase(error), str(error)), monotonic())
         except (httpx.TransportError, OSError) as error:
             message = f"{type(error).__name__}: {error}"
-            exchange.failed(UpstreamError(exchange.side, _phase(error), message), self._loop.time())
+            exchange.failed(UpstreamError(exchange.side, _phase(error), message), monotonic())
         except Exception as error:  # a fault of the transport, or of the application behind it
             log.exception("transport.faulted", backend=exchange.side)
             message = f"its transport raised {type(error).__name__}"
-            exchange.failed(UpstreamError(exchange.side, "protocol", message), self._loop.time())
+            exchange.failed(UpstreamError(exchange.side, "protocol", message), monotonic())
         finally:
             carried.end()
 
@@ -84,11 +88,11 @@ class AdapterUpstream:
             async for chunk in stream:
                 await carried.may_read.wait()
                 exchange.body_received(chunk)
-                exchange.touched(self._loop.time())
+                exchange.touched(monotonic())
                 exchange.notify()
         finally:
             await answer.aclose()
-        exchange.completed(self._loop.time())
+        exchange.completed(monotonic())
         exchange.notify()
 
     def _request(self, exchange: Exchange, carried: _Carried) -> httpx.Request:

@@ -7,22 +7,25 @@
 3. An answer that is known already, byte for byte (`Exchange.expected`), is not read again.
 4. A head that breaks the grammar is mended where RFC 9112 asks a proxy to (folds, spaces before a colon); anything else
    is `protocol`, and the connection is not used again.
+5. A head that is the same, byte for byte, as the backend's last one is not read again: the same thing asked for within
+   a second (`Date`), by one user or by many.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol, cast
+from time import monotonic
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from proxy.core.framing import LAST_CHUNK, Chunked, Malformed, chunk
 from proxy.core.head import ANSWER, MAX_HEAD_BYTES, mend_answer
-from proxy.core.headers import read_answer
+from proxy.core.headers import AnswerHead, read_answer
 from proxy.errors import UpstreamError
 
 if TYPE_CHECKING:
     import re
 
-    from proxy.core.model import Backend
+    from proxy.core.model import Backend, Timeouts
     from proxy.errors import Phase
     from proxy.traffic.upstream.exchange import Exchange
 
@@ -31,10 +34,23 @@ _MAX_INTERIM = 16  # 1xx answers before the one that counts
 _END_OF_HEAD = b"\r\n\r\n"
 
 
+class KnownHead(NamedTuple):
+    """A final answer's head, read: its bytes with the empty line at its end, and what they say."""
+
+    wire: bytes
+    status: int
+    reason: bytes
+    head: AnswerHead
+
+
+UNKNOWN = KnownHead(_END_OF_HEAD, 0, b"", AnswerHead(b"", None, False, False))  # no answer begins like this
+
+
 class Home(Protocol):
-    """The pool that a connection belongs to."""
+    """The pool that a connection belongs to. `known` is the last answer's head: equal bytes mean the same (rule 5)."""
 
     backend: Backend
+    known: KnownHead
 
     def release(self, connection: Connection) -> None: ...
 
@@ -46,9 +62,8 @@ class Home(Protocol):
 class Connection(asyncio.Protocol):
     """One connection to a backend; what it reads feeds the exchange it carries."""
 
-    def __init__(self, pool: Home, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, pool: Home) -> None:
         self._pool = pool
-        self._loop = loop
         self._exchange: Exchange | None = None
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._head = b""  # of an answer, as long as it isn't whole
@@ -58,7 +73,8 @@ class Connection(asyncio.Protocol):
         self._is_reusable = True
         self._is_paused = False
         self._can_write: asyncio.Event | None = None
-        self.idle_since = 0.0
+        self._now = monotonic()  # when something was last read
+        self.idle_since = self._now
         self.is_lost = False
 
     # --- asyncio.Protocol ---
@@ -70,7 +86,7 @@ class Connection(asyncio.Protocol):
         if exchange is None:
             self.drop()
             return
-        now = self._loop.time()
+        now = self._now = monotonic()
         if exchange.status:
             self._body_received(exchange, data)
         elif not exchange.has_answer_begun:
@@ -103,8 +119,9 @@ class Connection(asyncio.Protocol):
             self._can_write.set()
         exchange = self._exchange
         if exchange is not None:
+            self._now = monotonic()
             if exchange.status and self._left is None and exc is None:
-                exchange.completed(self._loop.time())
+                self._complete(exchange)
                 self._finish(exchange)
             else:
                 self._broken_off(exchange)
@@ -121,6 +138,10 @@ class Connection(asyncio.Protocol):
     # --- the answer ---
     def _head_received(self, exchange: Exchange, data: bytes) -> None:
         """Reads as much of the answer as `data`, which begins with its head, holds."""
+        known = self._pool.known
+        if data.startswith(known.wire):
+            self._head_read(exchange, known, data)
+            return
         found = ANSWER.match(data)
         while found is not None and found[2] < b"200":
             data = data[found.end() :]
@@ -143,14 +164,20 @@ class Connection(asyncio.Protocol):
         except ValueError as error:
             self._fail("protocol", str(error))
             return
-        exchange.answer_begun(status, found[3] or b" ", head)
+        self._pool.known = known = KnownHead(data[: found.end()], status, found[3] or b" ", head)
+        self._head_read(exchange, known, data)
+
+    def _head_read(self, exchange: Exchange, known: KnownHead, data: bytes) -> None:
+        """Goes on after an answer's final head, with which `data` begins."""
+        wire, status, reason, head = known
+        exchange.answer_begun(status, reason, head)
         self._is_reusable = head.keeps_alive
         if exchange.method == b"HEAD" or status in (204, 304):  # RFC 9112 §6.3
             self._left, self._chunked = 0, None
         else:
             self._chunked = Chunked() if head.is_chunked else None
             self._left = None if head.length is None and not head.is_chunked else head.length or 0
-        self._body_received(exchange, data[found.end() :])
+        self._body_received(exchange, data[len(wire) :])
 
     def _odd_head_received(self, exchange: Exchange, data: bytes) -> None:
         """A head that isn't whole yet, or has to be mended, or can't be."""
@@ -248,15 +275,15 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     # --- used by the pool ---
-    def carry(self, exchange: Exchange, read_timeout_s: float, *, is_reused: bool) -> None:
+    def carry(self, exchange: Exchange, timeouts: Timeouts, now: float, *, is_reused: bool) -> None:
         """Sends the request; the answer feeds the exchange."""
         self._exchange = exchange
         self._interim = 0
         body = exchange.body
         if exchange.is_chunked:
             body = (chunk(body) if body else b"") + (LAST_CHUNK if exchange.is_request_sent else b"")
-        exchange.write_timeout_s = self._pool.backend.timeouts.write_s
-        exchange.carried_by(self, read_timeout_s, self._loop.time(), is_reused=is_reused)
+        exchange.write_timeout_s = timeouts.write_s
+        exchange.carried_by(self, timeouts.read_s, now, is_reused=is_reused)
         self._transport.write(b"%b %b HTTP/1.1\r\n%b\r\n%b" % (exchange.method, exchange.target, exchange.lines, body))
 
     @property
@@ -265,13 +292,14 @@ class Connection(asyncio.Protocol):
 
     # --- endings ---
     def _complete(self, exchange: Exchange) -> None:
-        exchange.completed(self._loop.time())
+        exchange.completed(self._now)
 
     def _finish(self, exchange: Exchange) -> None:
         self._exchange = None
         exchange.carrier = None
         self.resume()
         if self._is_reusable and exchange.is_request_sent:
+            self.idle_since = self._now
             self._pool.release(self)
         else:
             self.drop()
@@ -290,4 +318,4 @@ class Connection(asyncio.Protocol):
             exchange.carrier = None
             failure = UpstreamError(exchange.side, phase, message, is_stale=is_stale)
             self._pool.failed(failure)
-            exchange.failed(failure, self._loop.time())
+            exchange.failed(failure, monotonic())

@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from proxy.core.head import fields_of
@@ -49,7 +50,9 @@ class Carrier(Protocol):
 
 
 class Exchange:
-    """See the module. `lines` are the header lines to send, without the empty line; times are the loop's seconds."""
+    """See the module. `lines` are the header lines to send, without the empty line; times are seconds of
+    `time.monotonic`: uvloop's clock, which uvloop itself tells in whole milliseconds only.
+    """
 
     # What most exchanges never change is the class's: half of the time it takes to make one.
     body: bytes
@@ -138,6 +141,10 @@ class Exchange:
             self.is_paused = True
             self.carrier.pause()
 
+    def touched_at(self) -> float:
+        """When it ended, or now."""
+        return self.finished_at if self.is_complete else monotonic()
+
     def completed(self, now: float) -> None:
         self.is_complete = True
         self.finished_at = now
@@ -183,7 +190,7 @@ class Exchange:
 
     def _restart_clock(self, seconds: float | None) -> None:
         if self.idle_timeout_s is not None:
-            self.deadline = asyncio.get_running_loop().time() + (seconds or 0.0)
+            self.deadline = monotonic() + (seconds or 0.0)
 
     # --- used by who asked ---
     @property
@@ -246,7 +253,7 @@ class Exchange:
         """Nobody waits for the answer any more, or the request's body turned out not to be one: it ends here."""
         if not self.is_complete:
             error = UpstreamError(self.side, "read", "the user left", is_client_gone=True)
-            self.failed(error, asyncio.get_running_loop().time())
+            self.failed(error, monotonic())
 
     def abandon(self) -> None:
         """Nobody wants the answer any more: the connection is closed, so that the backend may stop too."""

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import structlog
 
 from proxy.certificates import UnusableFile
 from proxy.errors import UpstreamError, UpstreamTimeout
-from proxy.traffic.upstream.connection import Connection
+from proxy.traffic.upstream.connection import UNKNOWN, Connection
 from proxy.traffic.upstream.tls import TlsConnection, backend_server_name, backend_socket_path, backend_ssl_context
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Http1Upstream:
         self, backend: Backend, deadlines: Deadlines, *, limit: int | None = None, rest_s: float = 0.0
     ) -> None:
         self.backend = backend
+        self.known = UNKNOWN
         self._deadlines = deadlines
         self._limit = limit or backend.connections
         self._rest_s = rest_s
@@ -64,26 +66,30 @@ class Http1Upstream:
             log.error("backend.unusable", backend=backend.side, cause=str(error))  # noqa: TRY400  # it says all
         deadlines.on_sweep(self._drop_idle)
 
+    @property
+    def connections(self) -> tuple[int, int]:
+        """How many there are, and how many of them are idle."""
+        return len(self._open), len(self._idle)
+
     def begin(self, exchange: Exchange) -> bool:
         """Sends on an idle connection, the most recently used first; False if there is none fit for it.
 
         True while the pool rests, too: the exchange has failed then.
         """
-        idle = self._idle
+        idle, now = self._idle, monotonic()
         while idle:
             connection = idle[-1]
             if not connection.is_usable:
                 idle.pop()
                 continue
-            if exchange.method not in _REPEATABLE and self._loop.time() - connection.idle_since > FRESH_S:
+            if exchange.method not in _REPEATABLE and now - connection.idle_since > FRESH_S:
                 return False
             idle.pop()
-            connection.carry(exchange, self.backend.timeouts.read_s, is_reused=True)
+            connection.carry(exchange, self.backend.timeouts, now, is_reused=True)
             return True
-        return self._failure is not None and self._fail_at_rest(exchange, self._failure)
+        return self._failure is not None and self._fail_at_rest(exchange, self._failure, now)
 
-    def _fail_at_rest(self, exchange: Exchange, failure: UpstreamError) -> bool:
-        now = self._loop.time()
+    def _fail_at_rest(self, exchange: Exchange, failure: UpstreamError, now: float) -> bool:
         if now >= self._rests_until:
             self._failure = None
             return False
@@ -105,12 +111,12 @@ class Http1Upstream:
         if exchange.error is not None:  # abandoned meanwhile
             self.release(connection)
             return
-        connection.carry(exchange, self.backend.timeouts.read_s, is_reused=False)
+        connection.carry(exchange, self.backend.timeouts, monotonic(), is_reused=False)
 
     def _rest_after(self, failure: UpstreamError) -> None:
         if self._rest_s:
             self._failure = type(failure)(failure.backend, failure.phase, failure.reason)  # without its traceback
-            self._rests_until = self._loop.time() + self._rest_s
+            self._rests_until = monotonic() + self._rest_s
 
     async def _wait_in_line(self) -> None:
         if self._idle:  # unfit for this request (rule 3): make room
@@ -150,11 +156,11 @@ class Http1Upstream:
         backend, loop = self.backend, self._loop
         path = backend_socket_path(backend)
         if path is not None:
-            return (await loop.create_unix_connection(lambda: Connection(self, loop), path))[1]
+            return (await loop.create_unix_connection(lambda: Connection(self), path))[1]
         context = self._tls()
         kind = Connection if context is None else TlsConnection
         _, connection = await loop.create_connection(
-            lambda: kind(self, loop),
+            lambda: kind(self),
             backend.host,
             backend.port,
             ssl=context,
@@ -178,7 +184,6 @@ class Http1Upstream:
 
     def release(self, connection: Connection) -> None:
         self._failures = 0
-        connection.idle_since = self._loop.time()
         self._idle.append(connection)
         self._wake_next()
 

@@ -18,6 +18,7 @@ from tests.traffic.wire import Client, Head, Reply, read_head
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 
+    from proxy.core.model import ShadowRule
     from tests.traffic.stage import Stage
     from tests.traffic.wire import Asked
 
@@ -55,14 +56,14 @@ class Standing:
 
 
 @contextmanager
-def standing(behave: Callable[[Asked], Awaitable[None]]) -> Iterator[Standing]:
-    """A stage whose only backend is `behave`, until the context ends."""
+def standing(behave: Callable[[Asked], Awaitable[None]], shadow: ShadowRule = NO_SHADOW) -> Iterator[Standing]:
+    """A stage whose users are all on `behave`, until the context ends; shadows are asked of a backend that is well."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         ready: asyncio.Queue[Stage] = asyncio.Queue()
         is_over = asyncio.Event()
 
         async def hold() -> None:
-            async with staged(behave, shadow=NO_SHADOW) as stage:
+            async with staged(behave, shadow=shadow) as stage:
                 ready.put_nowait(stage)
                 await is_over.wait()
 
@@ -127,6 +128,10 @@ class User:
         """Closes this side only."""
         if not self._transport.is_closing():
             self._transport.write_eof()
+
+    def close(self) -> None:
+        """Closes both sides, in order."""
+        self._transport.close()
 
     async def hear(self, methods: Sequence[str], *, to_the_end: bool) -> Heard:
         """One final answer for each of the methods while any come, and the rest `to_the_end` of the connection."""
