@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _SMALL_BYTES = 16_384  # at a time; what is below is bounded well enough by the number of shadows
+_LARGE_BYTES = 65_536  # at a time; uvloop brings up to 256 kB, and as often as 32 times in a row, while users wait
+_REST_S = 0.002
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 §9.2.1, without TRACE
 
@@ -154,8 +156,9 @@ class OpenPair:
             self.shadows.read(size)
         if not self.is_closed:
             self.shadow_body += chunks
-            if not self._reserve(size):
-                self.shadows.read_in_vain(self.bytes_kept)
+            self._reserve(size)
+            if size >= _LARGE_BYTES:
+                shadow.rest(_REST_S)
         if shadow.is_complete and not self.has_shadow_ended:
             self._shadow_ended()
             self.tally.answered(self.shadow_side, shadow.finished_at - shadow.started_at)
@@ -165,6 +168,7 @@ class OpenPair:
         self.bytes_kept += size
         self.shadows.bytes_kept += size
         if self.bytes_kept > self.shadows.max_pair_bytes:
+            self.shadows.was_too_large(self.route, self.bytes_kept)
             self.lost("too_large")
         elif self.shadows.bytes_kept > self.shadows.max_bytes:
             self.lost("shed")
@@ -179,6 +183,7 @@ class OpenPair:
     def _settle(self) -> None:
         if self.has_answer and self.has_shadow_ended and not self.is_closed:
             self._close()
+            self.shadows.was_comparable(self.route)
             self.shadows.finished(self)
 
     def _close(self) -> None:

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-_IN_VAIN = 15  # times more; 16 in all leaves 8 MiB/s of the default: 4 such answers a second, of 1 ms each
+_IN_VAIN = 3  # times more is taken for what was read of an answer that is too large: it cost a connection as well
+_TOO_LARGE_IN_A_ROW = 3  # of one route, and it rests: the two megabytes of one hold up users for some milliseconds
+_REST_S = 0.25
 _BURST_S = 0.25  # of reading that may be ahead of its time: shadows come in bursts as users do
 
 
@@ -63,6 +65,7 @@ class Shadows:
         self._now = now
         self._bytes_per_s = settings.shadow_bytes_per_s
         self._read_until = 0.0
+        self._too_large: dict[str, tuple[int, float]] = {}  # by route: how many in a row, and until when it rests
         self.is_pressed: Callable[[], bool] = bool  # whether users need what shadows take; told by the worker
         self._open_by_route: dict[str, int] = {}
         self._open = 0
@@ -92,6 +95,7 @@ class Shadows:
             self._open >= self._max_in_all
             or self._open_by_route.get(route.name, 0) >= self._max_per_route
             or (self._read_until > 0 and self._read_until > self._now() + _BURST_S)
+            or (bool(self._too_large) and self._rests(route))
         )
 
     def read(self, size: int) -> None:
@@ -101,13 +105,27 @@ class Shadows:
         """
         self._read_until = max(self._read_until, self._now()) + size / self._bytes_per_s
 
-    def read_in_vain(self, size: int) -> None:
-        """Takes the same again and again for what was read and can't be compared.
+    def was_too_large(self, route: Route, size: int) -> None:
+        """A pair of which `size` bytes are kept can't be compared.
 
-        A backend that answers with gigabytes costs so little then that users' p99 doesn't show it, and nothing is lost
-        by it: what is shed instead would have been too large as well.
+        A route whose answers are all too large is only asked now and then: each costs users some time, and what is shed
+        instead would have been too large as well.
         """
         self.read(_IN_VAIN * size)
+        in_a_row = self._too_large.get(route.name, (0, 0.0))[0] + 1
+        self._too_large[route.name] = in_a_row, self._now() + _REST_S
+
+    def was_comparable(self, route: Route) -> None:
+        """Both answers of a pair are whole and kept."""
+        if self._too_large:
+            self._too_large.pop(route.name, None)
+
+    def _rests(self, route: Route) -> bool:
+        """After its rest it is asked once: a burst would be read before the first of it turns out to be too large."""
+        in_a_row, until = self._too_large.get(route.name, (0, 0.0))
+        if in_a_row < _TOO_LARGE_IN_A_ROW:
+            return False
+        return self._now() < until or self._open_by_route.get(route.name, 0) > 0
 
     def open(self, call: Call, route: Route) -> tuple[OpenPair, ...]:
         """The pair of this request, and a second one of legacy with itself if it is in the noise sample."""

@@ -98,7 +98,10 @@ def unshadowed() -> dict[str, set[bytes]]:
 @pytest.mark.parametrize("served", ["legacy", "new"])
 @pytest.mark.parametrize("manner", SHADOWS)
 def test_harmless_shadow_changes_no_served_byte(manner: str, served: str, unshadowed: dict[str, set[bytes]]) -> None:
-    """Bytes are those of an unshadowed worker, and each request is counted under the shadow's own failure."""
+    """Bytes are those of an unshadowed worker, and each request is counted under the shadow's own failure.
+
+    Only where answers are too large, one after the other, the shadows of some requests may be shed.
+    """
     behave, reason = SHADOWS[manner]
     ports: dict[str, Any] = {f"{'legacy' if served == 'new' else 'new'}_port": free_port()} if behave is None else {}
     sides = (answer, behave) if served == "legacy" else (behave, answer)
@@ -113,7 +116,8 @@ def test_harmless_shadow_changes_no_served_byte(manner: str, served: str, unshad
         ) as stage:
             assert unshadowed == await serve_all(stage)
             counts = await stage.check_nothing_lost()
-            assert len(ANSWERS) * ATTEMPTS == counts[reason]
+            shed = counts["skipped.shed"] if reason == "skipped.too_large" else 0
+            assert (len(ANSWERS) * ATTEMPTS, True) == (counts[reason] + shed, counts[reason] > 0)
             assert len(ANSWERS) * ATTEMPTS == counts[f"served.{served}"]
 
     run(scenario())

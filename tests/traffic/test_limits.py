@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from proxy.traffic import shadow as shadow_module
 from tests.traffic.stage import NO_SHADOW, SHADOWED, staged
 from tests.traffic.wire import Client, chunked, hang, ok, read_head, request, run, until
 
@@ -268,11 +270,11 @@ def test_shadows_read_no_more_in_a_second_than_they_may() -> None:
     run(scenario())
 
 
-def test_limit_of_bytes_counts_what_is_read_in_vain_many_times() -> None:
+def test_limit_of_bytes_counts_what_is_read_in_vain_several_times() -> None:
     """An answer too large to be compared closes the way for the next ones for longer than a large one that is."""
 
     async def scenario() -> None:
-        settings = {"shadow_bytes_per_s": 4_194_304, "max_compared_bytes": 262_144}
+        settings = {"shadow_bytes_per_s": 2_097_152, "max_compared_bytes": 262_144}
         async with staged(ok(b"legacy"), ok(b"x" * 400_000), shadow=SHADOWED, settings=settings) as stage:
             assert b"legacy" == (await stage.ask()).body
             await stage.settle_shadows()
@@ -284,5 +286,33 @@ def test_limit_of_bytes_counts_what_is_read_in_vain_many_times() -> None:
             assert b"legacy" == (await stage.ask()).body
             counts = await stage.check_nothing_lost()
             assert (1, 1) == (counts["skipped.too_large"], counts["skipped.shed"])
+
+    run(scenario())
+
+
+def test_limit_rests_a_route_whose_answers_are_all_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked now and then until one answer can be compared; other routes are asked all the while."""
+    monkeypatch.setattr(shadow_module, "_REST_S", 60.0)
+
+    async def scenario() -> None:
+        settings = {"max_compared_bytes": 65_536}
+        async with staged(ok(b"legacy"), ok(b"x" * 200_000), shadow=SHADOWED, settings=settings) as stage:
+            shadows, (route, *_) = stage.worker.shadows, stage.worker.reader.current.rollout.migration.routes
+            for number in range(1, 4):
+                assert not shadows.is_full(route), number
+                await stage.ask()
+                await stage.settle_shadows()
+            assert (True, False) == (shadows.is_full(route), shadows.is_full(replace(route, name="other")))
+            now = shadows._now
+            monkeypatch.setattr(shadows, "_now", lambda: now() + 61)
+            stage.new.behave = ok(b"legacy")
+            await stage.ask()
+            await stage.settle_shadows()
+            stage.new.behave = ok(b"x" * 200_000)
+            await stage.ask()
+            await stage.settle_shadows()
+            assert not shadows.is_full(route)
+            counts = await stage.check_nothing_lost()
+            assert (4, 1) == (counts["skipped.too_large"], counts["match"])
 
     run(scenario())

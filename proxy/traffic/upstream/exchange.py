@@ -208,6 +208,18 @@ class Exchange:
         self.buffered = 0
         return chunks
 
+    def rest(self, seconds: float) -> None:
+        """Takes nothing more from the backend for so long: others have their turn."""
+        if self.carrier is not None and not self.is_complete:
+            self.is_paused = True
+            self.carrier.pause()
+            asyncio.get_running_loop().call_later(seconds, self._go_on)
+
+    def _go_on(self) -> None:
+        if self.is_paused and self.carrier is not None and not self.is_complete:
+            self.is_paused = False
+            self.carrier.resume()
+
     async def wait_head(self) -> None:
         """Until the answer's head is there. Raises UpstreamError."""
         while not self.status:
