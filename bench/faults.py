@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import os
 import signal
-import statistics
 import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +21,7 @@ from bench.children import ContenderFailed, find_free_port, started
 from bench.contenders.changeover import render_config, running_changeover
 from bench.cores import assign_cores, available_cores, describe_background, measure_background
 from bench.fetch import is_listening
+from bench.off_on import OFF_ON_HEADER, OffOn
 from bench.openloop import send_paced
 from bench.origin import running_origins
 from bench.report import render_table
@@ -32,37 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bench.cores import Cores
-    from bench.openloop import Paced
 
 FAULTS = ("well", "stopped", *BEHAVIOURS)
-HEADER = ("new is", "requests", "failed", "p50 off", "p50 on", "p99 off", "p99 on", "p99 on / off", "of the rounds")
-
-
-@dataclass(slots=True)
-class Measured:
-    """All rounds of one fault, without (`off`) and with (`on`) shadows."""
-
-    fault: str
-    off: list[Paced] = field(default_factory=list)
-    on: list[Paced] = field(default_factory=list)
-
-    def percentile_ms(self, paced: list[Paced], percent: float) -> float:
-        return statistics.median(each.percentile_ms(percent) for each in paced)
-
-    @property
-    def p99_ratios(self) -> list[float]:
-        return [on.percentile_ms(99) / off.percentile_ms(99) for off, on in zip(self.off, self.on, strict=True)]
-
-    def cells(self) -> list[str]:
-        everything = self.off + self.on
-        return [
-            self.fault,
-            f"{sum(len(each.elapsed_s) for each in everything):,}",
-            f"{sum(each.failed for each in everything):,}",
-            *(f"{self.percentile_ms(arm, percent):.2f} ms" for percent in (50, 99) for arm in (self.off, self.on)),
-            f"{statistics.median(self.p99_ratios):.2f}",
-            " ".join(f"{ratio:.2f}" for ratio in self.p99_ratios),
-        ]
+HEADER = ("new is", *OFF_ON_HEADER)
 
 
 @click.command(help="Measure what a broken new backend costs the users of legacy. See bench/README.md.")
@@ -82,9 +53,9 @@ def main(*, rounds: int, seconds: int, rate: int, only: tuple[str, ...]) -> None
     click.echo(render_table(HEADER, [row.cells() for row in rows]))
 
 
-def measure_fault(fault: str, cores: Cores, rounds: int, seconds: int, rate: int) -> Measured:
-    """All phases of one fault, off and on in turn, the first of a round being the second of the next."""
-    measured = Measured(fault)
+def measure_fault(fault: str, cores: Cores, rounds: int, seconds: int, rate: int) -> OffOn:
+    """All phases of one fault."""
+    measured = OffOn(fault)
     with tempfile.TemporaryDirectory(prefix="changeover-bench-") as name, ExitStack() as stack:
         folder = Path(name)
         origins = stack.enter_context(running_origins(cores.origin, folder))
@@ -95,9 +66,7 @@ def measure_fault(fault: str, cores: Cores, rounds: int, seconds: int, rate: int
             config = render_config(origins.serving_port, new_port, shadow_percentage=percentage)
             ports[arm] = stack.enter_context(running_changeover(cores.proxy, folder / arm, config))[1]
             send_paced(ports[arm], PATH, rate, 1)
-        for number in range(rounds):
-            for arm in ("off", "on") if number % 2 else ("on", "off"):
-                getattr(measured, arm).append(send_paced(ports[arm], PATH, rate, seconds))
+        measured.play(rounds, lambda arm: send_paced(ports[arm], PATH, rate, seconds))
     click.echo(" ".join(measured.cells()), err=True)
     return measured
 

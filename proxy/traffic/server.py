@@ -18,6 +18,7 @@ import socket
 import struct
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from proxy.core.framing import LAST_CHUNK, chunk
@@ -28,7 +29,7 @@ from proxy.traffic.body import ClientLeft
 from proxy.traffic.incoming import Incoming
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     import uvicorn
     from uvicorn.server import ServerState
@@ -40,7 +41,9 @@ if TYPE_CHECKING:
 
 HIGH_WATER = 65_536  # bytes read ahead of who takes them; asyncio's own limit for what is written
 _SWEEP_S = 1.0
+_SHARES = 16  # of a second's twenty sweeps
 _LINGER_S = 2.0  # how long what a refused user still sends is read, so that the refusal isn't lost to a reset
+_LINGER_REST_S = 0.1
 _LINGER_BYTES = 4_194_304  # and how much of it: who sends on and on isn't listening
 _GRACE_S = 1.0  # a stopping worker closes idle connections after this: a request may be on its way already
 _AT_ONCE = struct.pack("ii", 1, 0)  # linger on, for 0 s: what close() turns into a reset (socket(7))
@@ -390,10 +393,13 @@ class ServerProtocol(asyncio.Protocol):
         self.transport.write_eof()
 
     def _lingered(self, size: int) -> None:
-        """Reads away what a refused user still sends."""
+        """Reads away what a refused user still sends: with a rest after each large piece, as others are waiting."""
         self._lingered_bytes += size
         if self._lingered_bytes > _LINGER_BYTES:
             self.reset()
+        elif size >= HIGH_WATER:
+            self._pause_reading()
+            self._loop.call_later(_LINGER_REST_S, self._resume_reading)
 
     # --- waiting ---
     def _pause_reading(self) -> None:
@@ -472,15 +478,26 @@ class _Gate:
 
 
 def sweeper(server: uvicorn.Server) -> Callable[[float], None]:
-    """A sweep (loop's time) over a server's connections, once a second, that ends what took too long."""
-    next_at = 0.0
+    """A sweep (loop's time) over a server's connections that ends what took too long, each of them once a second.
+
+    A few at a time: to look at thousands in a row would hold up whoever asks meanwhile.
+    """
+    connections = cast("set[ServerProtocol]", server.server_state.connections)  # nothing is upgraded away from it
+    next_at, share = 0.0, 0
+    left: Iterator[ServerProtocol] = iter(())
 
     def sweep(now: float) -> None:
-        nonlocal next_at
+        nonlocal next_at, share, left
         if now < next_at:
+            check(now, islice(left, share))
             return
+        check(now, left)  # where sweeps came late
         next_at = now + _SWEEP_S
-        for connection in list(server.server_state.connections):
-            cast("ServerProtocol", connection).check(now)  # there are no others: nothing is upgraded away from it
+        left, share = iter(list(connections)), -(-len(connections) // _SHARES)
+
+    def check(now: float, some: Iterable[ServerProtocol]) -> None:
+        for connection in some:
+            if connection in connections:
+                connection.check(now)
 
     return sweep

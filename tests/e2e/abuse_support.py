@@ -85,7 +85,7 @@ class Abuse:
 @contextmanager
 def abusing(kind: str, port: int, connections: int, folder: Path, patience_s: float) -> Iterator[Abuse]:
     """So many connections of a kind, all open; `patience_s` ends them when the server doesn't."""
-    argv = (sys.executable, "-m", "tests.e2e.abuser", str(port), kind, str(connections), str(patience_s))
+    argv = (sys.executable, "-m", "bench.abuser", str(port), kind, str(connections), str(patience_s))
     with Program(f"abuser-{kind}", argv, folder) as program:
         made = Abuse(program, patience_s)
         program.wait_until(made.lines, f"{connections} connections")

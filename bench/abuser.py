@@ -1,7 +1,8 @@
-"""Connections that mean harm, as a program: `python -m tests.e2e.abuser PORT KIND CONNECTIONS PATIENCE_S`.
+"""Connections that mean harm, as a program: `python -m bench.abuser PORT KIND CONNECTIONS PATIENCE_S [again]`.
 
 It prints a JSON line once all connections are open and at it, and another one once the server has ended all of them
-or patience has: `ended`, how many; `after_s`; `sent`, the bytes they could send. It ends no connection itself.
+or patience has: `ended`, how many; `after_s`; `sent`, the bytes they could send. It ends no connection itself. With
+`again`, each that the server has ended is followed by another one within a second, as long as patience lasts.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 DRIP_S = 0.2  # between two bytes
 SIP_S = 1.0
 LOOK_S = 0.05
+AGAIN_S = 1.0
 HEAD_BYTES = 32 << 20  # of each head without end, for a server that would take it all
 UPLOAD_BYTES, UPLOAD_S = 10 << 30, 4.0  # whichever comes first
 CHUNK = b"%x\r\n%b\r\n" % (1 << 20, bytes(1 << 20))
@@ -38,6 +40,9 @@ class Connection:
     def has_ended(self) -> bool:
         """Whether the server has ended it, also where that was not read yet: the kernel's view (tcp(7), TCP_INFO)."""
         return self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] in ENDED
+
+    def close(self) -> None:
+        self._sock.close()
 
     async def send(self, data: bytes) -> None:
         await asyncio.get_running_loop().sock_sendall(self._sock, data)
@@ -126,19 +131,30 @@ KINDS: dict[str, Callable[[Connection], Awaitable[None]]] = {
 }
 
 
-async def abuse(port: int, kind: str, number: int, patience_s: float) -> None:
+async def abuse(port: int, kind: str, number: int, patience_s: float, *, again: bool = False) -> None:
     """Until the server has ended all connections, or patience has."""
 
     async def act(connection: Connection) -> None:
         with suppress(OSError):  # it was ended
             await KINDS[kind](connection)
 
+    async def follow(connection: Connection) -> None:
+        while again:
+            while not connection.has_ended:  # noqa: ASYNC110  # the kernel's view, which nobody is told of
+                await asyncio.sleep(AGAIN_S)
+            connection.close()
+            connection = Connection(await _connect(port))
+            await act(connection)
+
     connections = [Connection(await _connect(port)) for _ in range(number)]
     began = time.monotonic()
     acts = [asyncio.create_task(act(connection)) for connection in connections]
+    acts += [asyncio.create_task(follow(connection)) for connection in connections]
     await asyncio.sleep(0)
     _say(opened=len(connections))
-    while time.monotonic() - began < patience_s and not all(each.has_ended for each in connections):  # noqa: ASYNC110
+    while time.monotonic() - began < patience_s and (  # noqa: ASYNC110
+        again or not all(each.has_ended for each in connections)
+    ):
         await asyncio.sleep(LOOK_S)
     after_s = time.monotonic() - began
     _say(
@@ -160,4 +176,6 @@ def _say(**values: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(abuse(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4])))
+    asyncio.run(
+        abuse(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), again=sys.argv[5:] == ["again"])
+    )
