@@ -482,7 +482,7 @@ def test_control_keeps_figures_and_holds_while_the_store_is_locked(tmp_path: Pat
 
     async def scenario() -> None:
         settings = make_settings(tmp_path)
-        async with running(settings, busy_timeout_s=0.02) as control, linked(settings.link_path) as worker:
+        async with running(settings, busy_timeout_s=0.5) as control, linked(settings.link_path) as worker:
             await control.hold("feeds", 1, "errors", "ada")
             worker.send(encoded_pair({"a": 1}, {"a": 2}))
             await until_answer(lambda: control.diffs(None, None), bool)
