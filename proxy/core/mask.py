@@ -1,23 +1,21 @@
 """Secrets replaced by marks before anything leaves the worker (law 6): in headers, targets and bodies.
 
-A mark is `masked:<type>:<12 hex digits of HMAC-SHA256>`: equal secrets get equal marks, so that both sides of a pair
-can still be compared, and without the node's key nobody gets back from a mark to its secret. Only the secret's own
-characters are replaced; everything else stays byte for byte, so that number forms, repeated keys, order and white
-space reach the comparer as they were. Which names are secret is in `secret_names`; JSON is scanned in `mask_json`,
-other text in `mask_text`. Masking errs on the side of too much.
+Only the secret's own characters are replaced; everything else stays byte for byte, so that number forms, repeated
+keys, order and white space reach the comparer as they were. Which names are secret is in `secret_names`, what a secret
+looks like in `secret_values`; texts are masked in `mask_text`, JSON in `mask_json`, marks made in `mark`. Masking errs
+on the side of too much, and what is masked already stays as it is.
 """
 
 from __future__ import annotations
 
-import hmac
 import json
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote_plus, unquote_plus
 
 from proxy.core.content_type import parse_content_type, text_of
-from proxy.core.mask_json import mask_json
-from proxy.core.mask_text import is_mark, mask_markup, mask_pairs, mask_queries, mask_values
+from proxy.core.mark import Mark
+from proxy.core.mask_text import TextMask
 from proxy.core.secret_names import SecretNames
 
 if TYPE_CHECKING:
@@ -28,25 +26,14 @@ if TYPE_CHECKING:
 
 _COOKIE_HEADERS = frozenset({"cookie", "cookie2"})
 _SCHEME = re.compile(r"(?:Basic|Bearer|Digest|Negotiate|NTLM|Token|ApiKey|AWS4-HMAC-SHA256)(?= )", re.IGNORECASE)
-_FIELD = re.compile(r"(?P<name>[^=&;]*)=(?P<value>[^&;]*)")
-
-
-class Mark:
-    """Makes marks with one key. The same secret has the same mark wherever it stands."""
-
-    def __init__(self, key: bytes) -> None:
-        self._key = key
-
-    def __call__(self, secret: str, kind: str = "string") -> str:
-        """The mark; an empty secret stays empty, because that there is none is no secret."""
-        if not secret:
-            return secret
-        digest = hmac.digest(self._key, f"{kind}\0{secret}".encode("utf-8", "surrogatepass"), "sha256")
-        return f"masked:{kind}:{digest.hex()[:12]}"
+_BETWEEN_FIELDS = re.compile(r"([&;])")
+# Header values and paths repeat: those without a secret are remembered, up to bounds of number and length.
+_MAX_PLAIN = 4_096
+_MAX_PLAIN_CHARS = 200
 
 
 class Masker:
-    """Masks what the built-in lists and `redaction` name. `key` is the node's, at least 16 bytes.
+    """Masks what the built-in lists and `redaction` name. `key` is the installation's, at least 16 bytes.
 
     Path rules mask wherever their last member name occurs: `$.user.name` masks every `name`. Threads may
     share it.
@@ -58,13 +45,15 @@ class Masker:
         self._headers = redaction.headers
         self._masks_all = None in last_names
         self._mark = Mark(key)
+        self._texts = TextMask(self._names, self._mark)
+        self._plain: set[str] = set()
 
     def headers(self, pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         """The header lines (names in any case), in order, with secret values masked; cookies keep their names."""
         return tuple((name, self._header(name.lower(), value)) for name, value in pairs)
 
     def target(self, target: str) -> str:
-        """A request target with the secret values of its query masked, and what looks like a token in its path."""
+        """A request target with the secret values of its query masked, and what looks like a secret in its path."""
         path, question_mark, query = target.partition("?")
         return self._line(path) + question_mark + self._fields(query)
 
@@ -75,15 +64,14 @@ class Masker:
         if text is None:
             return b""
         masked = self._content(declared, text)
-        return body if masked == text else masked.encode(declared.codec or "utf-8")
+        return body if masked == text else masked.encode(declared.codec or "utf-8", "replace")
 
     def _content(self, declared: ContentType, text: str) -> str:
         if self._masks_all:
             return json.dumps(self._mark(text))
         if declared.is_form:
             return self._fields(text)
-        document = mask_json(text, self._names, self._mark) if _may_be_json(text) else None
-        return document if document is not None else self._text(text, is_markup=declared.is_markup)
+        return self._texts.masked(text, is_markup=declared.is_markup)
 
     def _header(self, name: str, value: str) -> str:
         if name == "set-cookie":
@@ -96,8 +84,15 @@ class Masker:
         return self._line(value)
 
     def _line(self, value: str) -> str:
-        """A header value that isn't secret as a whole: a URL with secrets in it, a link, a stray token."""
-        return mask_queries(mask_values(value, self._mark), self._names, self._mark)
+        """A header value that isn't secret as a whole, or a path: a URL with secrets in it, a link, a stray token."""
+        if value in self._plain:
+            return value
+        masked = self._texts.masked(value)
+        if masked == value and len(value) <= _MAX_PLAIN_CHARS:
+            if len(self._plain) >= _MAX_PLAIN:
+                self._plain.clear()
+            self._plain.add(value)
+        return masked
 
     def _credentials(self, value: str) -> str:
         scheme = _SCHEME.match(value)
@@ -114,27 +109,18 @@ class Masker:
 
     def _fields(self, query: str) -> str:
         """A form or a query string; names and values may be percent-encoded, marks need no encoding."""
-        return _FIELD.sub(self._field, mask_values(query, self._mark))
+        return "".join(map(self._field, _BETWEEN_FIELDS.split(query))) if query else query
 
-    def _field(self, field: re.Match[str]) -> str:
-        name, value = field["name"], unquote_plus(field["value"])
-        if self._names.has(unquote_plus(name)):
-            return f"{name}={value if is_mark(value) else self._mark(value)}"
-        if "%" not in field["value"]:
-            return field[0]
-        masked = self._nested(value)
-        return field[0] if masked == value else f"{name}={quote_plus(masked, safe=':/?')}"
+    def _field(self, field: str) -> str:
+        name, equals, value = field.partition("=")
+        if equals and self._names.has(unquote_plus(name)):
+            return f"{name}={self._mark(unquote_plus(value))}"
+        return self._encoded(name) + equals + self._encoded(value)
 
-    def _nested(self, value: str) -> str:
-        """A field's value, decoded: a URL or a JSON document with secrets of its own."""
-        document = mask_json(value, self._names, self._mark) if _may_be_json(value) else None
-        return document if document is not None else self._line(value)
-
-    def _text(self, text: str, *, is_markup: bool) -> str:
-        text = mask_values(text, self._mark)
-        text = mask_pairs(text, self._names, self._mark)
-        return mask_markup(text, self._names, self._mark) if is_markup else text
-
-
-def _may_be_json(text: str) -> bool:
-    return text.lstrip("\ufeff \t\r\n")[:1] in {"{", "[", '"'}
+    def _encoded(self, written: str) -> str:
+        """A field's name or value that may hold a secret: a URL, a JSON document, an e-mail address."""
+        if not ("%" in written or "+" in written):
+            return self._texts.masked(written)
+        plain = unquote_plus(written)
+        masked = self._texts.masked(plain)
+        return written if masked == plain else quote_plus(masked, safe=":/?")

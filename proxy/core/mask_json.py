@@ -1,46 +1,56 @@
-"""Secrets masked inside JSON text without parsing it into values and writing it again.
+"""Secrets masked inside JSON text without writing the rest of it again.
 
-The text is checked by the standard parser once, then scanned string by string, which never loses step with the
-quotes. Only the characters of secret values change, and what comes out is valid JSON again.
+The standard parser reads the text once and says which names there are. Then only the places are visited that may
+hold a secret: the values of secret names, and strings with a character in them that is part of every secret of some
+kind. Only these characters change, and what comes out is valid JSON again.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_right
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from proxy.core.mask_text import mask_queries, mask_values
+from proxy.core.canonical import canonical
+from proxy.core.document import Unreadable, parse_document
+from proxy.core.edits import edited
+from proxy.core.mark import is_mark
+from proxy.core.mask_markup import secret_elements, secret_labels
+from proxy.core.mask_names import named_signs
+from proxy.core.secret_values import cards, suspects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from proxy.core.edits import Edit
     from proxy.core.secret_names import SecretNames
 
-# A string, and where it is a member's name also the colon, and the value where that is a string. Possessive, so linear.
-_CONTENT = r'[^"\\]*+(?:\\.[^"\\]*+)*+'
-_TOKEN = re.compile(rf'"(?P<key>{_CONTENT})"(?:\s*+(?P<colon>:)\s*+(?P<value>"{_CONTENT}")?+)?+')
-# JSON in a string, as queues and logs have it: the content begins with a bracket and holds escaped quotes.
-_NESTED = re.compile(r'"(?:\\[nrt]|\s)*+[{\[]')
-# Characters that need no escape are escaped: letters, digits, and what tokens and URLs consist of.
-_ESCAPED = re.compile(r"\\u00[2-7]|\\/")
-_MAX_NESTED = 3
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
+_COLON = re.compile(r"\s*+:\s*+")
+# Characters in strings that must be decoded before anything can be seen: escaped letters, digits, and what tokens and
+# URLs consist of; percent-encoded ones; HTML entities.
+_ESCAPED = re.compile(r"\\u00[2-7]")
+_PERCENT = re.compile(r"%(?:2[1-9A-BD-Ea-bd-e]|[3-7])")
+_ENTITY = re.compile(r"&(?:quot|apos|lt|#)")
+_TAG = re.compile(r"<")
+# JSON in a string, as queues and logs have it.
+_NESTED = (re.compile(r"\{(?<=\"\{)"), re.compile(r"\[(?<=\"\[)"))
+_ANY_ESCAPED = re.compile(r"\\u")
 _FIRST = itemgetter(0)
-_decoder = json.JSONDecoder()
+_decoder = json.JSONDecoder(parse_float=str, parse_int=str)
 
 
-def mask_json(text: str, names: SecretNames, mark: Callable[..., str], nested: int = 0) -> str | None:
-    """The document with its secrets masked; `text` itself where it has none; None where it isn't JSON."""
+def mask_json(text: str, names: SecretNames, mark: Callable[..., str], inside: Callable[[str], str]) -> str | None:
+    """The document with its secrets masked; `text` itself where it has none; None where it isn't JSON.
+
+    `inside` masks the decoded content of a string.
+    """
     keys = _keys_in(text)
     if keys is None:
         return None
-    # Most documents hold no secret, and then the scan isn't needed.
-    looks_inside = _has_hidden_text(text)
-    masked = text
-    if looks_inside or any(map(names.has, keys)):
-        masked = _Scan(text, names, mark, nested, looks_inside=looks_inside).masked()
-    return mask_queries(mask_values(masked, mark), names, mark)
+    return _Document(text, names, mark, inside).masked([key for key in keys if names.has(key)])
 
 
 def _keys_in(text: str) -> set[str] | None:
@@ -62,82 +72,127 @@ def _no_number(_text: str) -> None:
     """Numbers are of no interest here, and integers of over 4,300 digits would be refused."""
 
 
-def _has_hidden_text(text: str) -> bool:
-    """Whether strings must be unescaped before secrets in them can be seen."""
-    if "\\" not in text:
-        return False
-    return _ESCAPED.search(text) is not None or ('\\"' in text and _NESTED.search(text) is not None)
+class _Document:
+    """One valid JSON text, and what is to be changed in it."""
 
-
-class _Scan:
-    """One pass over one document that holds something to mask, or may."""
-
-    def __init__(
-        self, text: str, names: SecretNames, mark: Callable[..., str], nested: int, *, looks_inside: bool
-    ) -> None:
+    def __init__(self, text: str, names: SecretNames, mark: Callable[..., str], inside: Callable[[str], str]) -> None:
         self._text = text
         self._names = names
         self._mark = mark
-        self._nested = nested
-        self._looks_inside = looks_inside
+        self._inside = inside
+        self._edits: list[Edit] = []
+        self._spans: tuple[list[int], list[int]] | None = None
 
-    def masked(self) -> str:
-        parts: list[str] = []
-        copied = 0
-        for found in _TOKEN.finditer(self._text):
-            if found.start() < copied:
-                continue  # inside a list or an object that is masked as a whole
-            span = self._replacement(found)
+    def masked(self, secret_keys: list[str]) -> str:
+        for key in secret_keys:
+            self._mask_members(key)
+        self._visit_strings(sorted(self._suspects(is_any_key_secret=bool(secret_keys))))
+        return edited(self._text, self._edits)
+
+    def _mask_members(self, key: str) -> None:
+        """Every member of this name that is written in one of the usual ways; `_visit_strings` finds the others."""
+        for written in {f'"{key}"', json.dumps(key), json.dumps(key, ensure_ascii=False)}:
+            at = self._text.find(written)
+            while at >= 0:
+                end = at + len(written)
+                self._mask_member(end)
+                at = self._text.find(written, end)
+
+    def _mask_member(self, key_end: int) -> None:
+        """The value after a key that ends there; nothing where no colon follows."""
+        colon = _COLON.match(self._text, key_end)
+        if colon is not None:
+            start = colon.end()
+            end = self._value_end(start)
+            replacement = self._marked(self._text[start:end])
+            if replacement is not None:
+                self._edits.append((start, end, replacement))
+
+    def _value_end(self, start: int) -> int:
+        found = _STRING.match(self._text, start)
+        return found.end() if found is not None else _decoder.raw_decode(self._text, start)[1]
+
+    def _marked(self, written: str) -> str | None:
+        """A value's mark as JSON. null, true, false and "" are no secrets."""
+        first = written[0]
+        if first == '"':
+            value = json.loads(written) if "\\" in written else written[1:-1]
+            return None if is_mark(value) else f'"{self._mark(value)}"'
+        if first in "ntf":
+            return None
+        kind = "object" if first == "{" else "list" if first == "[" else "number"
+        return f'"{self._mark(_canonical(written), kind)}"'
+
+    def _suspects(self, *, is_any_key_secret: bool) -> Iterator[int]:
+        """Indexes at which something may be part of a secret that stands in a string."""
+        text, names = self._text, self._names
+        yield from suspects(text)
+        for at, _ in named_signs(text, names, is_json=True):
+            yield at
+        escaped = _ANY_ESCAPED if is_any_key_secret else _ESCAPED
+        patterns = [escaped] if "\\u" in text else []
+        patterns += [_PERCENT] if "%" in text else []
+        patterns += [_ENTITY] if "&" in text else []
+        patterns += _NESTED if '\\"' in text else ()
+        if "<" in text and self._has_secret_tags():
+            patterns.append(_TAG)
+        for pattern in patterns:
+            for found in pattern.finditer(text):
+                yield found.start()
+        for start, end in cards(text):
+            if self._is_in_string(start):
+                yield start
+            else:
+                self._edits.append((start, end, f'"{self._mark(text[start:end], "card")}"'))
+
+    def _has_secret_tags(self) -> bool:
+        text = self._text.replace("\\/", "/") if "\\/" in self._text else self._text
+        has = self._names.has
+        return any(map(has, secret_elements(text))) or any(map(has, secret_labels(text)))
+
+    def _visit_strings(self, places: list[int]) -> None:
+        """Masks the strings around these indexes, each once."""
+        done = 0
+        for at in places:
+            span = self._string_around(at) if at >= done else None
             if span is not None:
-                start, end, replacement = span
-                parts += (self._text[copied:start], replacement)
-                copied = end
-        return "".join((*parts, self._text[copied:])) if parts else self._text
+                self._visit_string(*span)
+                done = span[1]
 
-    def _replacement(self, found: re.Match[str]) -> tuple[int, int, str] | None:
-        """What to put in the place of which characters, for one member or string."""
-        is_member = found["colon"] is not None
-        if is_member and self._names.has(_unescaped(found["key"])):
-            return self._secret(found.end() if found["value"] is None else found.start("value"))
-        raw = found["value"] if is_member else found[0]
-        if raw is None or not self._looks_inside or "\\" not in raw:
-            return None
-        inner = self._inside(json.loads(raw))
-        end = found.end()
-        return None if inner is None else (end - len(raw), end, json.dumps(inner))
+    def _string_around(self, at: int) -> tuple[int, int] | None:
+        start = self._text.rfind('"', 0, at)
+        while start > 0 and self._is_escaped(start):
+            start = self._text.rfind('"', 0, start)
+        found = _STRING.match(self._text, start) if start >= 0 else None
+        return found.span() if found is not None and found.end() > at else None
 
-    def _secret(self, start: int) -> tuple[int, int, str] | None:
-        """The whole value that begins at `start`. null, true, false and "" are no secrets."""
-        value, end = _value_at(self._text, start)
-        if value is None or isinstance(value, bool) or value == "":
-            return None
-        if isinstance(value, str):
-            return start, end, f'"{self._mark(value)}"'
-        if isinstance(value, (dict, list)):
-            # Sorted, because the order of members doesn't make another secret.
-            kind = "object" if isinstance(value, dict) else "list"
-            return start, end, f'"{self._mark(json.dumps(value, sort_keys=True), kind)}"'
-        return start, end, f'"{self._mark(self._text[start:end], "number")}"'
+    def _is_escaped(self, at: int) -> bool:
+        backslashes = 0
+        while backslashes < at and self._text[at - 1 - backslashes] == "\\":
+            backslashes += 1
+        return backslashes % 2 == 1
 
-    def _inside(self, value: str) -> str | None:
-        """A string's content masked, or None where it holds no secret."""
-        if value.lstrip()[:1] in {"{", "["} and self._nested < _MAX_NESTED:
-            document = mask_json(value, self._names, self._mark, self._nested + 1)
-            if document is not None:
-                return document if document != value else None
-        masked = mask_queries(mask_values(value, self._mark), self._names, self._mark)
-        return masked if masked != value else None
+    def _visit_string(self, start: int, end: int) -> None:
+        written = self._text[start:end]
+        value = json.loads(written) if "\\" in written else written[1:-1]
+        if "\\" in written and self._names.has(value):
+            self._mask_member(end)
+        masked = self._inside(value)
+        if masked != value:
+            self._edits.append((start, end, json.dumps(masked, ensure_ascii="\\u" in written)))
+
+    def _is_in_string(self, at: int) -> bool:
+        if self._spans is None:
+            spans = [found.span() for found in _STRING.finditer(self._text)]
+            self._spans = [start for start, _ in spans], [end for _, end in spans]
+        starts, ends = self._spans
+        index = bisect_right(starts, at) - 1
+        return index >= 0 and at < ends[index]
 
 
-def _value_at(text: str, start: int) -> tuple[Any, int]:
+def _canonical(written: str) -> str:
+    """One text for all ways to write a value: order of members, white space and number forms mean nothing."""
     try:
-        return _decoder.raw_decode(text, start)
-    except ValueError:  # an integer of over 4,300 digits, alone or inside
-        return json.JSONDecoder(parse_int=float).raw_decode(text, start)
-
-
-def _unescaped(key: str) -> str:
-    if "\\" not in key:
-        return key
-    unescaped: str = json.loads(f'"{key}"')
-    return unescaped
+        return canonical(parse_document(written))
+    except (Unreadable, ValueError, RecursionError):
+        return written

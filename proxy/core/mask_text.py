@@ -1,172 +1,140 @@
-"""Secrets masked in text of any kind: by what they look like, and by the names in front of them.
+"""Secrets masked in a decoded text of any kind: a string of a JSON document, a header value, a page, a log.
 
-Nothing here knows the text's grammar; every pattern is linear in the text's length. What it finds is more than
-the secrets (`password: required` on a page is masked too), and never changes what isn't a value.
+1. What is written in another notation inside the text (JSON, percent encoding, HTML entities) is read, masked as a
+   text of its own, and written again only where it held a secret.
+2. Then names, markup and values are looked for in what stands there.
+3. What is wrapped in more notations than `_MAX_NESTED` is masked as a whole: nobody has looked inside.
 """
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
+
+from proxy.core.edits import edited
+from proxy.core.mark import is_mark
+from proxy.core.mask_json import mask_json
+from proxy.core.mask_markup import mask_markup
+from proxy.core.mask_names import mask_pairs
+from proxy.core.secret_values import mask_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from proxy.core.edits import Edit
+    from proxy.core.mark import Mark
     from proxy.core.secret_names import SecretNames
 
-# By value: a needle (in lower case) that must occur, and as group 1 what to mask. Sources: RFC 7519 (a JWT begins
-# with `{"`, in base64 `eyJ`; so does every JSON object in base64), RFC 6750 §2.1, RFC 7468, RFC 3986 §3.2.1,
-# and the prefixes that Stripe, AWS, GitHub and Slack publish for secret scanners. There is no \b in front,
-# because in JSON text an escape (`\n`) may stand there; `_NO_ESCAPE` keeps the last digit of one (`\u000e`) out.
-_NO_ESCAPE = r"(?<!\\u[0-9a-fA-F]{3})"
-_VALUES = tuple(
-    (needle, re.compile(pattern))
-    for needle, pattern in (
-        ("eyj", _NO_ESCAPE + r"(eyJ[\w\-+/=.]{5,}+)"),
-        ("bearer", r"(?i:bearer)(?:\s|%20|\+|\\[nrt]){1,4}+([\w.~+/\-]{8,}+=*+)"),
-        (
-            "private key-----",
-            r"(-----BEGIN (?:\w++ )?PRIVATE KEY-----(?:[^\"<\-]++|-(?!----))*+-----END (?:\w++ )?PRIVATE KEY-----)",
-        ),
-        ("://", r"://([^\s/?#:@\"'<>\\]*+:[^\s/?#@\"'<>\\]++)@"),
-        ("sk_", r"(sk_(?:live|test)_\w{8,}+)"),
-        ("akia", _NO_ESCAPE + r"(AKIA[0-9A-Z]{16})"),
-        ("gh", r"(gh[pousr]_\w{20,}+)"),
-        ("github_pat_", r"(github_pat_\w{20,}+)"),
-        ("xox", r"(xox[abprs]-[\w\-]{8,}+)"),
-    )
-)
-_MARKED = "masked:"
-_MARK = re.compile(_MARKED + r"[a-z]+:[0-9a-f]{12}")
-# Every run of name characters is tried once, from its beginning: a look-behind keeps long runs linear.
-_PARAMETER = re.compile(r"[?&;#6]([\w.\-\[\]%]++)=")  # 6 for \u0026; quick, and finds too much
-_QUERY = re.compile(r"(?P<before>[?&;#]|\\u0026)(?P<name>[\w.\-\[\]%]++)=(?P<value>[^&;#\s\"'<>\\]++)")
-_NAME = re.compile(
-    r"(?<![\w.\-%\[\]\\])(?P<name>[\w.\-%\[\]\\]++)"
-    r"(?:[\"']\s*+(?P<quoted_sign>[:=])\s*+|[ \t]*+(?P<sign>[:=])[ \t]*+)"
-)
-_UNICODE_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
-# The value after a name: in quotes, or to the end of what such a value can be. A colon may be followed by several
-# words ("Password: correct horse"), an equals sign by one.
-_QUOTED = re.compile(r"([\"'`])((?:(?!\1)[^\\\r\n]|\\.)*+)\1")
-_WORDS = re.compile(r"[^\r\n<>\"'&,;{}\[\]]++")
-_WORD = re.compile(r"[^\s<>\"'&,;]++")
-_LINE = re.compile(r"[^\r\n]*+")
-_TAG = re.compile(r"<(?:input|meta|button|option|param)\b[^<>]*+>", re.IGNORECASE)
-_ATTRIBUTE = re.compile(r"(?<![\w\-:])([\w\-:]++)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s\"'<>]++))")
-_CDATA = r"\s*+<!\[CDATA\[(?:[^<\]]++|\](?!\]>)|<(?!!\[CDATA))*+\]\]>"
-_ELEMENT = re.compile(rf"<(?P<name>[\w:.\-]++)(?:\s[^<>]*+)?>(?P<value>{_CDATA}|[^<>]++)(?=</)")
+_MAX_NESTED = 4
+# Percent-encoded characters that can be part of a secret or of a name: all of ASCII but space, comma, slash, controls.
+_PERCENT = re.compile(r"%(?:2[1-9A-BD-Ea-bd-e]|[3-7])")
+_PERCENT_RUN = re.compile(r"[^\s\"'<>&=?#;]++")
+# Entities in an attribute's value, and markup inside a text node (as feeds have it).
+_ENTITY = re.compile(r"&(?:quot|apos|#)")
+_ENTITY_RUN = re.compile(r"[^<>\"'\r\n]++")
+_NODE_RUN = re.compile(r"(?<![^>])[^<>]++")
+# Where a JSON object or array may begin inside of another text: once in a line at most.
+_EMBEDDED = re.compile(r"[{\[](?=\s*+[\"{\[])")
+_LINE_END = re.compile(r"[\r\n]|\Z")
 _decoder = json.JSONDecoder()
 
 
-def mask_values(text: str, mark: Callable[..., str]) -> str:
-    """The text with everything masked that looks like a token or key, or like a password in a URL."""
-    lowered = text.lower()
-    for needle, pattern in _VALUES:
-        if needle in lowered:
-            text = pattern.sub(lambda found: _with_group(found, mark), text)
-    return text
+class TextMask:
+    """Masks texts by one list of names and one key. Threads may share it."""
+
+    def __init__(self, names: SecretNames, mark: Mark) -> None:
+        self._names = names
+        self._mark = mark
+
+    def masked(self, text: str, nested: int = 0, *, is_markup: bool = False) -> str:
+        """The text without its secrets; `text` itself where it has none."""
+        if nested > _MAX_NESTED:
+            return self._mark(text) if _is_wrapped(text) else self._plain(text, is_markup=is_markup)
+        if not text or is_mark(text):
+            return text
+        document = self.document(text, nested)
+        if document is not None:
+            return document
+        text = self._embedded(text, nested)
+        if "%" in text and _PERCENT.search(text) is not None:
+            text = self._runs(text, _PERCENT_RUN, "%", _percent_decoded, _percent_encoded, nested)
+        if "&" in text and _ENTITY.search(text) is not None:
+            text = self._runs(text, _ENTITY_RUN, "&", html.unescape, html.escape, nested)
+        if "&lt;" in text:
+            text = self._runs(text, _NODE_RUN, "&lt;", html.unescape, _escaped_node, nested)
+        return self._plain(text, is_markup=is_markup)
+
+    def document(self, text: str, nested: int = 0) -> str | None:
+        """A JSON document without its secrets; None where the text isn't one."""
+        if text.lstrip("\ufeff \t\r\n")[:1] not in {"{", "[", '"'}:
+            return None
+        return mask_json(text, self._names, self._mark, lambda inner: self.masked(inner, nested + 1))
+
+    def _plain(self, text: str, *, is_markup: bool) -> str:
+        text = mask_pairs(text, self._names, self._mark, is_markup=is_markup)
+        if "<" in text:
+            text = mask_markup(text, self._names, self._mark)
+        return mask_values(text, self._mark)
+
+    def _embedded(self, text: str, nested: int) -> str:
+        """The text with the JSON in it masked: lines of JSON, events, JSONP, scripts, logs."""
+        edits: list[Edit] = []
+        at, budget = 0, 2 * len(text)
+        while budget > 0 and (found := _EMBEDDED.search(text, at)) is not None:
+            start = found.start()
+            try:
+                at = _decoder.raw_decode(text, start)[1]
+            except (ValueError, RecursionError) as error:
+                line_end = _LINE_END.search(text, start)
+                at = line_end.end() if line_end is not None else len(text)
+                budget -= getattr(error, "pos", len(text)) - start
+                if at <= start or at >= len(text):
+                    break
+                continue
+            masked = self.document(text[start:at], nested)
+            if masked is not None and masked != text[start:at]:
+                edits.append((start, at, masked))
+        return edited(text, edits)
+
+    def _runs(
+        self,
+        text: str,
+        pattern: re.Pattern[str],
+        sign: str,
+        decode: Callable[[str], str],
+        encode: Callable[[str], str],
+        nested: int,
+    ) -> str:
+        """The text with each run that is encoded decoded, masked, and encoded again where it held a secret."""
+
+        def run(found: re.Match[str]) -> str:
+            written = found[0]
+            if sign not in written:
+                return written
+            plain = decode(written)
+            if plain == written:
+                return written
+            masked = self.masked(plain, nested + 1)
+            return written if masked == plain else encode(masked)
+
+        return pattern.sub(run, text)
 
 
-def mask_queries(text: str, names: SecretNames, mark: Callable[..., str]) -> str:
-    """The text with the secret parameters of URLs in it masked."""
-    if not any(names.has(unquote(name)) for name in set(_PARAMETER.findall(text))):
-        return text
-
-    def replace(found: re.Match[str]) -> str:
-        if not names.has(unquote(found["name"])):
-            return found[0]
-        return f"{found['before']}{found['name']}={_marked(unquote(found['value']), mark)}"
-
-    return _QUERY.sub(replace, text)
+def _is_wrapped(text: str) -> bool:
+    """Whether the text seems to hold another one that would have to be decoded."""
+    return text.lstrip()[:1] in {"{", "[", '"'} or any(wrapped.search(text) for wrapped in (_PERCENT, _ENTITY))
 
 
-def mask_pairs(text: str, names: SecretNames, mark: Callable[..., str]) -> str:
-    """The text with the value masked after each secret name and `=` or `:`, as scripts, settings and logs have it."""
-    if not any(names.has(_plain_name(name)) for name in {found[0] for found in _NAME.findall(text)}):
-        return text
-    parts: list[str] = []
-    copied = 0
-    for found in _NAME.finditer(text):
-        if found.start() < copied or _MARK.match(text, max(found.start() - len(_MARKED), 0)):
-            continue  # inside a value that is masked, or in a mark, as `masked:token:`
-        if names.has(_plain_name(found["name"])):
-            start, end, replacement = _value_after(text, found, mark)
-            parts += (text[copied:start], replacement)
-            copied = end
-    return "".join((*parts, text[copied:]))
+def _escaped_node(text: str) -> str:
+    return html.escape(text, quote=False)
 
 
-def mask_markup(text: str, names: SecretNames, mark: Callable[..., str]) -> str:
-    """HTML or XML with the values of secret inputs and meta tags masked, and the text of secret elements."""
-
-    def tag(found: re.Match[str]) -> str:
-        return _masked_tag(found[0], names, mark)
-
-    def element(found: re.Match[str]) -> str:
-        if not names.has(found["name"].rpartition(":")[2]):
-            return found[0]
-        start = found.start("value") - found.start()
-        return found[0][:start] + _marked(found["value"], mark)
-
-    return _ELEMENT.sub(element, _TAG.sub(tag, text))
+def _percent_decoded(text: str) -> str:
+    return unquote(text, errors="surrogateescape")
 
 
-def _with_group(found: re.Match[str], mark: Callable[..., str]) -> str:
-    start, end = found.start(1) - found.start(), found.end(1) - found.start()
-    return found[0][:start] + mark(found[1], "token") + found[0][end:]
-
-
-def _plain_name(name: str) -> str:
-    """The name without percent encoding and, as in broken JSON, without escapes."""
-    return unquote(_UNICODE_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), name))
-
-
-def is_mark(value: str) -> bool:
-    """Whether the value has been masked already."""
-    return _MARK.fullmatch(value) is not None
-
-
-def _marked(value: str, mark: Callable[..., str]) -> str:
-    return value if is_mark(value) or not value.strip() else mark(value)
-
-
-def _value_after(text: str, name: re.Match[str], mark: Callable[..., str]) -> tuple[int, int, str]:
-    """Where the value of a found name begins and ends, and its mark."""
-    start = name.end()
-    quoted = _QUOTED.match(text, start)
-    if quoted is not None:
-        return quoted.start(2), quoted.end(2), _marked(quoted[2], mark)
-    if text.startswith(("{", "["), start):
-        end = _bracketed_end(text, start)
-        return start, end, f'"{mark(text[start:end], "object")}"'
-    bare = (_WORD if "=" in (name["sign"], name["quoted_sign"]) else _WORDS).match(text, start)
-    return (start, start, "") if bare is None else (start, bare.end(), _marked(bare[0], mark))
-
-
-def _bracketed_end(text: str, start: int) -> int:
-    """The end of the JSON value that begins at `start`; of the line where it isn't JSON (too much, and linear)."""
-    try:
-        return _decoder.raw_decode(text, start)[1]
-    except (ValueError, RecursionError):
-        line = _LINE.match(text, start)
-        return line.end() if line is not None else start
-
-
-def _masked_tag(tag: str, names: SecretNames, mark: Callable[..., str]) -> str:
-    attributes = {found[1].lower(): found for found in _ATTRIBUTE.finditer(tag)}
-    labels = [_attribute(attributes[name]) for name in ("name", "id", "autocomplete", "type") if name in attributes]
-    if not any(names.has(label) for label in labels):
-        return tag
-    for name in ("value", "content"):
-        found = attributes.get(name)
-        if found is not None:
-            group = next(group for group in (2, 3, 4) if found[group] is not None)
-            return tag[: found.start(group)] + _marked(found[group], mark) + tag[found.end(group) :]
-    return tag
-
-
-def _attribute(found: re.Match[str]) -> str:
-    return next(value for value in found.group(2, 3, 4) if value is not None)
+def _percent_encoded(text: str) -> str:
+    return quote(text, safe=":/?", errors="surrogateescape")

@@ -9,7 +9,8 @@ from urllib.parse import quote, quote_plus
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.core.mask import Mark, Masker
+from proxy.core.mark import Mark
+from proxy.core.mask import Masker
 from proxy.core.model import Redaction
 
 KEY = b"0123456789abcdef0123456789abcdef"

@@ -1,0 +1,85 @@
+"""Secrets in HTML and XML: inputs, meta tags, settings and elements whose names say that they hold one.
+
+Tags are found by patterns, not parsed: broken pages are the usual ones. Attributes with secret names are `name=value`
+like everywhere else (`mask_names`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from proxy.core.edits import edited
+from proxy.core.mask_names import marked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from proxy.core.edits import Edit
+    from proxy.core.secret_names import SecretNames
+
+# What names an element's content: `<input name=…>`, `<meta name=…>`, .NET's `<add key=… value=…>`, Android's strings.
+_LABEL = re.compile(r"=(?<=(?i:me|ey|ty|id|te|pe)=)[\\]?[\"']?([^\"'\s<>\\]++)")  # the ends of _LABELS
+_TAG = re.compile(r"<(?P<element>[a-zA-Z][\w:.\-]*+)\s(?P<attributes>[^<>]*+)>(?P<content>[^<>]++)?")
+_ATTRIBUTE = re.compile(r"(?<![\w\-:])([\w\-:]++)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s\"'<>]++))")
+_LABELS = ("name", "key", "property", "id", "autocomplete", "type")
+# An id, or a field's type, names more than secrets (`<section id="card">`); these elements hold nothing but a value.
+_FIELDS = frozenset({"input", "button", "option", "param", "meta", "textarea"})
+_VOID = frozenset({"input", "param", "meta"})
+_NAMES_CONTENT = ("name", "key", "property")
+_CLOSING = re.compile(r"</([\w:.\-]++)")
+_OPENING = re.compile(r"<(?P<name>[\w:.\-]++)(?:\s[^<>]*+)?(?<!/)>")
+
+
+def mask_markup(text: str, names: SecretNames, mark: Callable[..., str]) -> str:
+    """The text with the values of secret fields and settings masked, and the content of secret elements."""
+    edits: list[Edit] = []
+    if any(map(names.has, secret_labels(text))):
+        for tag in _TAG.finditer(text):
+            edits += _field(tag, names, mark)
+    if any(map(names.has, secret_elements(text))):
+        edits += _elements(text, names, mark)
+    return edited(text, edits)
+
+
+def secret_labels(text: str) -> set[str]:
+    """What names something in a tag of the text, secret or not. Quick, and finds too much."""
+    return set(_LABEL.findall(text))
+
+
+def secret_elements(text: str) -> set[str]:
+    """The local names of all elements that are closed in the text."""
+    return {name.rpartition(":")[2] for name in set(_CLOSING.findall(text))}
+
+
+def _field(tag: re.Match[str], names: SecretNames, mark: Callable[..., str]) -> Iterator[Edit]:
+    attributes = {found[1].lower(): found for found in _ATTRIBUTE.finditer(tag["attributes"])}
+    secret = [name for name in _LABELS if name in attributes and names.has(_value(attributes[name]))]
+    is_field = tag["element"].lower() in _FIELDS
+    if not secret or not (is_field or any(name in _NAMES_CONTENT for name in secret)):
+        return
+    offset = tag.start("attributes")
+    for name in ("value", "content"):
+        found = attributes.get(name)
+        if found is not None:
+            group = next(group for group in (2, 3, 4) if found[group] is not None)
+            yield offset + found.start(group), offset + found.end(group), marked(found[group], mark)
+            return
+    if tag["content"] and tag["element"].lower() not in _VOID and not tag["attributes"].endswith("/"):
+        yield tag.start("content"), tag.end("content"), marked(tag["content"], mark)
+
+
+def _value(attribute: re.Match[str]) -> str:
+    return next(value for value in attribute.group(2, 3, 4) if value is not None)
+
+
+def _elements(text: str, names: SecretNames, mark: Callable[..., str]) -> Iterator[Edit]:
+    """All between the tags of a secret element, with the elements in it."""
+    done = 0
+    for opening in _OPENING.finditer(text):
+        name = opening["name"]
+        if opening.start() >= done and names.has(name.rpartition(":")[2]):
+            end = text.find(f"</{name}", opening.end())
+            done = len(text) if end < 0 else end  # without an end there is none for the next ones either
+            content = text[opening.end() : done]
+            yield opening.end(), done, marked(content, mark)
