@@ -114,7 +114,7 @@ class Masker:
     def _field(self, field: str) -> str:
         name, equals, value = field.partition("=")
         if equals and self._names.has(unquote_plus(name)):
-            return f"{name}={self._mark(unquote_plus(value))}"
+            return f"{self._encoded(name)}={self._mark(unquote_plus(value))}"
         return self._encoded(name) + equals + self._encoded(value)
 
     def _encoded(self, written: str) -> str:

@@ -32,7 +32,7 @@ _COLON = re.compile(r"\s*+:\s*+")
 # Characters in strings that must be decoded before anything can be seen: escaped letters, digits, and what tokens and
 # URLs consist of; percent-encoded ones; HTML entities.
 _ESCAPED = re.compile(r"\\u00[2-7]")
-_PERCENT = re.compile(r"%(?:2[1-9A-BD-Ea-bd-e]|[3-7])")
+_PERCENT = re.compile(r"%(?:2[0-9ABDEabde]|[3-7])")
 _ENTITY = re.compile(r"&(?:quot|apos|lt|#)")
 _TAG = re.compile(r"<")
 # JSON in a string, as queues and logs have it.

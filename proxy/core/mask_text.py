@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from proxy.core.secret_names import SecretNames
 
 _MAX_NESTED = 4
-# Percent-encoded characters that can be part of a secret or of a name: all of ASCII but space, comma, slash, controls.
-_PERCENT = re.compile(r"%(?:2[1-9A-BD-Ea-bd-e]|[3-7])")
+# Percent-encoded characters that can be part of a secret or of a name: all of ASCII but comma, slash and controls.
+_PERCENT = re.compile(r"%(?:2[0-9ABDEabde]|[3-7])")
 _PERCENT_RUN = re.compile(r"[^\s\"'<>&=?#;]++")
 # Entities in an attribute's value, and markup inside a text node (as feeds have it).
 _ENTITY = re.compile(r"&(?:quot|apos|#)")

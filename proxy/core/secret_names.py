@@ -23,6 +23,9 @@ _CONTAINED = (
     "passwd",
     "passphrase",
     "passcode",
+    "passwort",
+    "kennwort",
+    "motdepasse",
     "secret",
     "apikey",
     "privatekey",
@@ -42,23 +45,38 @@ _CONTAINED = (
     "socialsecurity",
     "accountnumber",
     "routingnumber",
+    "connectionstring",
+    "cardholder",
+    "recoverycode",
+    "backupcode",
+    "verificationcode",
+    "samlresponse",
 )
 _ENDINGS = ("token", "tokens", "pwd", "jwt")
 _WHOLE = frozenset(
     {
-        "apitokens",
-        "auth",
+                "auth",
         "authentication",
         "bban",
         "bearer",
         "card",
+        "cardexpiry",
         "cardcvc",
         "cardcvv",
         "cardno",
+        "clientassertion",
+        "cookie",
+        "cookies",
+        "csc",
+        "csrf",
         "cvc",
         "cvc2",
         "cvv",
         "cvv2",
+        "expirationmonth",
+        "expirationyear",
+        "expmonth",
+        "expyear",
         "iban",
         "jsessionid",
         "nationalid",
@@ -71,6 +89,7 @@ _WHOLE = frozenset(
         "pincode",
         "sessid",
         "sessionkey",
+        "setcookie",
         "sid",
         "sig",
         "signature",
@@ -80,6 +99,7 @@ _WHOLE = frozenset(
         "totp",
         "xamzsignature",
         "xauth",
+        "xsrf",
         "xgoogsignature",
     }
 )
@@ -87,6 +107,10 @@ _WHOLE = frozenset(
 # Names come from whoever sends requests, so what is remembered about them is bounded.
 _MAX_REMEMBERED = 20_000
 _MAX_NAME_CHARS = 256
+
+
+BUILT_IN = (*_CONTAINED, *_ENDINGS, *sorted(_WHOLE))
+"""All of the built-in list, in lower case and without separators, for the docs."""
 
 
 class SecretNames:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ALGORITHM = 1
 
 # Member names that are data, as in {"users": {"42": …}}: numbers, UUIDs (RFC 9562), long hexadecimal digests, ULIDs,
-# days, e-mail addresses, and ids with a prefix (`user_1042`).
+# days, e-mail addresses, ids with a prefix (`user_1042`), and what has been masked (`mark`), as addresses are.
 _ID = re.compile(
     r"""
     [0-9]+
@@ -30,6 +30,7 @@ _ID = re.compile(
     | [0-9]{4}-[0-9]{2}-[0-9]{2}(?:T.*)?
     | [^@\s]+@[^@\s]+\.[^@\s]+
     | [A-Za-z]+[_\-:][0-9]{3,}
+    | masked:[a-z]+:[0-9a-f]{12}
     """,
     re.VERBOSE,
 )
