@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import string
-from typing import Any
+import threading
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
@@ -15,6 +17,10 @@ from proxy.core.model import Redaction
 from proxy.core.paths import parse as parse_path
 from tests.traffic.stage import SHADOWED, WITH_WRITES, staged
 from tests.traffic.wire import ok, request, run
+
+if TYPE_CHECKING:
+    from proxy.core.evidence import Answer
+    from proxy.traffic.pair import OpenPair
 
 # Long and odd enough not to be in the traffic by chance.
 SECRETS = st.text(string.ascii_letters + string.digits + "-_.~!", min_size=12, max_size=40).map(
@@ -144,6 +150,53 @@ def test_masked_large_bodies_go_the_same_way() -> None:
 
     run(scenario())
     assert b"Zq-planted-secret" not in found[0]
+
+
+@pytest.mark.parametrize(("items", "thread"), [(20, "MainThread"), (3000, "mask_0")], ids=["small", "large"])
+def test_masked_bodies_that_unpack_large_leave_the_loop_to_users(items: int, thread: str) -> None:
+    """What counts is the size that is masked, not that on the wire; and its secrets go the same way."""
+    body = gzip.compress(json.dumps([{"password": "Zq-planted-secret"}] * items).encode())
+    assert len(body) < 2_000
+    threads: list[str] = []
+    found: list[bytes] = []
+
+    def made(side: str) -> bytes:
+        return ok(body, "content-type: application/json", "content-encoding: gzip", f"x-side: {side}")
+
+    async def scenario() -> None:
+        async with staged(made("legacy"), made("new"), is_linked=True, shadow=SHADOWED) as stage:
+            evidence = stage.worker.evidence
+            encode = evidence.encode
+
+            def watched(pair: OpenPair) -> bytes:
+                threads.append(threading.current_thread().name)
+                return encode(pair)
+
+            setattr(evidence, "encode", watched)  # noqa: B010  # the type checker refuses the assignment
+            await stage.ask()
+            pair = (await stage.control.wait_pairs())[0]
+            found.append(pair.control.body or b"")
+
+    run(scenario())
+    assert [thread] == threads
+    assert found[0].startswith(b'[{"password": "masked:string:')
+    assert b"Zq-planted-secret" not in found[0]
+
+
+def test_masked_bodies_stay_within_the_limit() -> None:
+    """Marks are longer than what they hide: of a body that is all but marks, length and digest stand."""
+    found: list[Answer] = []
+
+    async def scenario() -> None:
+        body = b'{"side": "SIDE", "a": [%s]}' % b",".join([b'{"pin":1}'] * 4000)
+        made = answer(["content-type: application/json"], body)
+        async with staged(made("legacy"), made("new"), is_linked=True, shadow=SHADOWED) as stage:
+            stage.worker.evidence._max_body_bytes = len(body)
+            await stage.ask()
+            found.append((await stage.control.wait_pairs())[0].control)
+
+    run(scenario())
+    assert (None, 64) == (found[0].body, len(found[0].digest))
 
 
 def test_masked_user_keys_are_in_no_tally() -> None:
