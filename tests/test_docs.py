@@ -10,6 +10,7 @@ import pytest
 
 from proxy import config
 from proxy.core.evidence import CHOSEN_GAPS
+from proxy.core.secret_names import BUILT_IN
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -74,6 +75,17 @@ def test_glossary_explains_the_chosen_gaps():
     """Each reason that coverage leaves out is named where coverage is explained."""
     page = (ROOT / "docs" / "glossary.md").read_text()
     assert [] == [reason for reason in sorted(CHOSEN_GAPS) if f"`{reason}`" not in page]
+
+
+def test_masking_names_the_built_in_list():
+    """docs/masking.md has every built-in name under its kind, and no other."""
+    page = (
+        (ROOT / "docs" / "masking.md").read_text().partition("<!-- built-in list -->")[2].partition("<!-- end -->")[0]
+    )
+    kinds = re.findall(r"^- (contains|ends with|is) (.*?);$", page, re.MULTILINE | re.DOTALL)
+    assert {kind: sorted(names) for kind, names in BUILT_IN.items()} == {
+        kind: re.findall(r"`(\w+)`", names) for kind, names in kinds
+    }
 
 
 def test_changelog_has_this_version():

@@ -55,7 +55,7 @@ _CONTAINED = (
 _ENDINGS = ("token", "tokens", "pwd", "jwt")
 _WHOLE = frozenset(
     {
-                "auth",
+        "auth",
         "authentication",
         "bban",
         "bearer",
@@ -109,8 +109,8 @@ _MAX_REMEMBERED = 20_000
 _MAX_NAME_CHARS = 256
 
 
-BUILT_IN = (*_CONTAINED, *_ENDINGS, *sorted(_WHOLE))
-"""All of the built-in list, in lower case and without separators, for the docs."""
+BUILT_IN = {"contains": _CONTAINED, "ends with": _ENDINGS, "is": tuple(sorted(_WHOLE))}
+"""The built-in list, in lower case and without separators, as docs/masking.md has it."""
 
 
 class SecretNames:
