@@ -53,6 +53,19 @@ def mask_json(text: str, names: SecretNames, mark: Callable[..., str], inside: C
     return _Document(text, names, mark, inside).masked([key for key in keys if names.has(key)])
 
 
+def may_hold(text: str, names: SecretNames) -> bool:
+    """Whether there may be a secret in JSON that stands somewhere in the text. Cheaper than looking for the JSON."""
+    return (
+        next(suspects(text), None) is not None
+        or next(named_signs(text, names), None) is not None
+        or "\\u" in text
+        or any(
+            sign in text and pattern.search(text) for sign, pattern in (("%", _PERCENT), ("&", _ENTITY), ("<", _TAG))
+        )
+        or next(cards(text), None) is not None
+    )
+
+
 def _keys_in(text: str) -> set[str] | None:
     """All member names, unescaped, or None where the text isn't JSON. Nothing else is built: that is the fast way."""
     keys: set[str] = set()

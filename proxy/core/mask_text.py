@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote
 
 from proxy.core.edits import edited
 from proxy.core.mark import is_mark
-from proxy.core.mask_json import mask_json
+from proxy.core.mask_json import mask_json, may_hold
 from proxy.core.mask_markup import mask_markup
 from proxy.core.mask_names import mask_pairs
 from proxy.core.secret_values import mask_values
@@ -39,6 +39,8 @@ _NODE_RUN = re.compile(r"(?<![^>])[^<>]++")
 # Where a JSON object or array may begin inside of another text: once in a line at most.
 _EMBEDDED = re.compile(r"[{\[](?=\s*+[\"{\[])")
 _LINE_END = re.compile(r"[\r\n]|\Z")
+# Each attempt to read a broken value of several lines may take as long as the text is.
+_MAX_BROKEN = 16
 _decoder = json.JSONDecoder()
 
 
@@ -81,22 +83,23 @@ class TextMask:
 
     def _embedded(self, text: str, nested: int) -> str:
         """The text with the JSON in it masked: lines of JSON, events, JSONP, scripts, logs."""
+        found = _EMBEDDED.search(text)
+        if found is None or not may_hold(text, self._names):
+            return text
         edits: list[Edit] = []
-        at, budget = 0, 2 * len(text)
-        while budget > 0 and (found := _EMBEDDED.search(text, at)) is not None:
-            start = found.start()
-            try:
-                at = _decoder.raw_decode(text, start)[1]
-            except (ValueError, RecursionError) as error:
-                line_end = _LINE_END.search(text, start)
-                at = line_end.end() if line_end is not None else len(text)
-                budget -= getattr(error, "pos", len(text)) - start
-                if at <= start or at >= len(text):
-                    break
-                continue
-            masked = self.document(text[start:at], nested)
-            if masked is not None and masked != text[start:at]:
-                edits.append((start, at, masked))
+        broken = 0
+        while found is not None:
+            start, line_end = found.start(), _line_end(text, found.start())
+            # A line is tried first: a fault in it costs no more than its length.
+            end = _value_end(text[start:line_end])
+            if end is None and broken < _MAX_BROKEN:
+                end = _value_end(text[start:])
+                broken += end is None
+            if end is not None:
+                masked = self.document(text[start : start + end], nested)
+                if masked is not None:
+                    edits.append((start, start + end, masked))
+            found = _EMBEDDED.search(text, line_end if end is None else start + end)
         return edited(text, edits)
 
     def _runs(
@@ -121,6 +124,19 @@ class TextMask:
             return written if masked == plain else encode(masked)
 
         return pattern.sub(run, text)
+
+
+def _line_end(text: str, start: int) -> int:
+    found = _LINE_END.search(text, start)
+    return len(text) if found is None else found.end()
+
+
+def _value_end(text: str) -> int | None:
+    """Where the JSON value ends with which the text begins; None where it isn't one."""
+    try:
+        return _decoder.raw_decode(text)[1]
+    except (ValueError, RecursionError):
+        return None
 
 
 def _is_wrapped(text: str) -> bool:
