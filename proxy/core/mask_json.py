@@ -17,7 +17,7 @@ from proxy.core.canonical import canonical
 from proxy.core.document import Unreadable, parse_document
 from proxy.core.edits import edited
 from proxy.core.mark import is_mark
-from proxy.core.mask_markup import secret_elements, secret_labels
+from proxy.core.mask_markup import has_secret_tags
 from proxy.core.mask_names import named_signs
 from proxy.core.secret_values import cards, suspects
 
@@ -59,9 +59,8 @@ def may_hold(text: str, names: SecretNames) -> bool:
         next(suspects(text), None) is not None
         or next(named_signs(text, names), None) is not None
         or "\\u" in text
-        or any(
-            sign in text and pattern.search(text) for sign, pattern in (("%", _PERCENT), ("&", _ENTITY), ("<", _TAG))
-        )
+        or any(pattern.search(text) is not None for pattern in (_PERCENT, _ENTITY))
+        or has_secret_tags(text, names)
         or next(cards(text), None) is not None
     )
 
@@ -147,7 +146,7 @@ class _Document:
         patterns += [_PERCENT] if "%" in text else []
         patterns += [_ENTITY] if "&" in text else []
         patterns += _NESTED if '\\"' in text else ()
-        if "<" in text and self._has_secret_tags():
+        if has_secret_tags(text, names):
             patterns.append(_TAG)
         for pattern in patterns:
             for found in pattern.finditer(text):
@@ -157,11 +156,6 @@ class _Document:
                 yield start
             else:
                 self._edits.append((start, end, f'"{self._mark(text[start:end], "card")}"'))
-
-    def _has_secret_tags(self) -> bool:
-        text = self._text.replace("\\/", "/") if "\\/" in self._text else self._text
-        has = self._names.has
-        return any(map(has, secret_elements(text))) or any(map(has, secret_labels(text)))
 
     def _visit_strings(self, places: list[int]) -> None:
         """Masks the strings around these indexes, each once."""

@@ -34,20 +34,28 @@ _OPENING = re.compile(r"<(?P<name>[\w:.\-]++)(?:\s[^<>]*+)?(?<!/)>")
 def mask_markup(text: str, names: SecretNames, mark: Callable[..., str]) -> str:
     """The text with the values of secret fields and settings masked, and the content of secret elements."""
     edits: list[Edit] = []
-    if any(map(names.has, secret_labels(text))):
+    if any(map(names.has, _labels(text))):
         for tag in _TAG.finditer(text):
             edits += _field(tag, names, mark)
-    if any(map(names.has, secret_elements(text))):
+    if any(map(names.has, _closed_elements(text))):
         edits += _elements(text, names, mark)
     return edited(text, edits)
 
 
-def secret_labels(text: str) -> set[str]:
-    """What names something in a tag of the text, secret or not. Quick, and finds too much."""
+def has_secret_tags(text: str, names: SecretNames) -> bool:
+    """Whether `mask_markup` may find something in the text, or in a JSON string in it; says yes too often."""
+    if "<" not in text:
+        return False
+    text = text.replace("\\/", "/") if "\\/" in text else text
+    return any(map(names.has, _labels(text))) or any(map(names.has, _closed_elements(text)))
+
+
+def _labels(text: str) -> set[str]:
+    """What names something in a tag of the text."""
     return set(_LABEL.findall(text))
 
 
-def secret_elements(text: str) -> set[str]:
+def _closed_elements(text: str) -> set[str]:
     """The local names of all elements that are closed in the text."""
     return {name.rpartition(":")[2] for name in set(_CLOSING.findall(text))}
 

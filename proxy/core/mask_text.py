@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from proxy.core.secret_names import SecretNames
 
 _MAX_NESTED = 4
+# Words, types and short numbers, as most headers and parameters have them: nothing to look for.
+_PLAIN = re.compile(r"[a-z\-/,*]{0,60}|[0-9]{1,12}|[a-z]{1,20}[0-9]{1,6}")
 # Percent-encoded characters that can be part of a secret or of a name: all of ASCII but comma, slash and controls.
 _PERCENT = re.compile(r"%(?:2[0-9ABDEabde]|[3-7])")
 _PERCENT_RUN = re.compile(r"[^\s\"'<>&=?#;]++")
@@ -53,10 +55,10 @@ class TextMask:
 
     def masked(self, text: str, nested: int = 0, *, is_markup: bool = False) -> str:
         """The text without its secrets; `text` itself where it has none."""
+        if _PLAIN.fullmatch(text) is not None or is_mark(text):
+            return text
         if nested > _MAX_NESTED:
             return self._mark(text) if _is_wrapped(text) else self._plain(text, is_markup=is_markup)
-        if not text or is_mark(text):
-            return text
         document = self.document(text, nested)
         if document is not None:
             return document

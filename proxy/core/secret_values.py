@@ -52,7 +52,7 @@ _MAX_LOCAL = 256  # RFC 5321 §4.5.3.1.1 allows 64
 
 # ISO/IEC 7812: 13 to 19 digits whose first ones name the network, in a run or in the groups printed on cards.
 _CARD = re.compile(
-    r"[2-6](?<![0-9][0-9])(?<![0-9]\.[0-9])"
+    r"[2-6](?<![0-9][0-9])"
     r"(?:[0-9]{12,18}+|[0-9]{3}([ \-])[0-9]{4}\1[0-9]{4}\1[0-9]{4}(?:\1[0-9]{1,3}+)?+"
     r"|[0-9]{3}([ \-])[0-9]{6}\2[0-9]{4,5}+)"
     r"(?![0-9]|\.[0-9])"
@@ -88,7 +88,7 @@ def cards(text: str) -> Iterator[tuple[int, int]]:
     for beginning in _CARD_BEGINNINGS:
         at = zeros.find(beginning)
         while at >= 0:
-            found = _CARD.match(text, at)
+            found = _CARD.match(text, at) if text[at] in "23456" and zeros[max(at - 2, 0) : at] != b"0." else None
             if found is not None and _is_card(found[0]):
                 yield found.span()
             at = zeros.find(beginning, _end_of_run(zeros, at + len(beginning)))

@@ -109,11 +109,12 @@ class Evidence:
         if shadow is None:
             raise RuntimeError("a pair is finished only after its shadow")
         masker = pair.current.masker
+        bodies = _Bodies(masker, int(self._max_body_bytes * _MAX_GROWTH))
         served = self._answer(
-            masker, pair.served_status, pair.served_head.lines, pair.served_body, pair.served_elapsed_s
+            bodies, pair.served_status, pair.served_head.lines, pair.served_body, pair.served_elapsed_s
         )
         other = self._answer(
-            masker, shadow.status, shadow.head.lines, pair.shadow_body, shadow.finished_at - shadow.started_at
+            bodies, shadow.status, shadow.head.lines, pair.shadow_body, shadow.finished_at - shadow.started_at
         )
         is_control_served = pair.kind == "noise" or pair.served_side == LEGACY
         control, candidate = (served, other) if is_control_served else (other, served)
@@ -132,22 +133,38 @@ class Evidence:
             )
         )
 
-    def _answer(self, masker: Masker, status: int, lines: bytes, chunks: list[bytes], elapsed_s: float) -> Answer:
+    def _answer(self, bodies: _Bodies, status: int, lines: bytes, chunks: list[bytes], elapsed_s: float) -> Answer:
         wire = b"".join(chunks)
         fields = _text(lines)
         content_type = _first(fields, "content-type")
         body = decoded(wire, _first(fields, "content-encoding"), self._max_body_bytes)
-        masked = masker.body(content_type, body) if isinstance(body, bytes) and may_travel(content_type, body) else None
-        if masked is not None and len(masked) > self._max_body_bytes * _MAX_GROWTH:
-            masked = None
         return Answer(
             status=status,
-            headers=masker.headers(fields),
-            body=masked,
+            headers=bodies.masker.headers(fields),
+            body=bodies.masked(content_type, body) if isinstance(body, bytes) else None,
             length=len(wire),
             digest=sha256(wire).hexdigest(),
             elapsed_us=int(elapsed_s * 1e6),
         )
+
+
+class _Bodies:
+    """Masks the bodies of one pair: once, where both are the same and only their heads differ."""
+
+    def __init__(self, masker: Masker, max_bytes: int) -> None:
+        self.masker = masker
+        self._max_bytes = max_bytes
+        self._last: tuple[str, bytes, bytes | None] | None = None
+
+    def masked(self, content_type: str, body: bytes) -> bytes | None:
+        """The masked body; None where it may not travel, or is too large by its marks."""
+        if self._last is not None and self._last[:2] == (content_type, body):
+            return self._last[2]
+        masked = self.masker.body(content_type, body) if may_travel(content_type, body) else None
+        if masked is not None and len(masked) > self._max_bytes:
+            masked = None
+        self._last = content_type, body, masked
+        return masked
 
 
 def _text(lines: bytes) -> tuple[tuple[str, str], ...]:
