@@ -38,6 +38,13 @@ _TAG = re.compile(r"<")
 # JSON in a string, as queues and logs have it.
 _NESTED = (re.compile(r"\{(?<=\"\{)"), re.compile(r"\[(?<=\"\[)"))
 _ANY_ESCAPED = re.compile(r"\\u")
+# `{"name": "Authorization", "value": …}`, as in HAR and lists of settings: the value follows among flat members, or
+# stands right before the name.
+_FLAT = r'(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"|[^\s,{}\[\]":]++)'
+_NAMED_VALUE = re.compile(
+    rf'"(?i:name|key)"\s*+:\s*+"([^"\\]++)"(?:\s*+,\s*+{_FLAT}\s*+:\s*+{_FLAT}){0,8}?\s*+,\s*+("(?i:value)")'
+)
+_VALUE_NAMED = re.compile(rf'("(?i:value)")\s*+:\s*+{_FLAT}\s*+,\s*+"(?i:name|key)"\s*+:\s*+"([^"\\]++)"')
 _FIRST = itemgetter(0)
 _decoder = json.JSONDecoder(parse_float=str, parse_int=str)
 
@@ -98,6 +105,8 @@ class _Document:
     def masked(self, secret_keys: list[str]) -> str:
         for key in secret_keys:
             self._mask_members(key)
+        if '"value"' in self._text or '"Value"' in self._text:
+            self._mask_settings()
         self._visit_strings(sorted(self._suspects(is_any_key_secret=bool(secret_keys))))
         return edited(self._text, self._edits)
 
@@ -109,6 +118,13 @@ class _Document:
                 end = at + len(written)
                 self._mask_member(end)
                 at = self._text.find(written, end)
+
+    def _mask_settings(self) -> None:
+        """Values whose name is the value of a member beside them."""
+        for pattern, name, value in ((_NAMED_VALUE, 1, 2), (_VALUE_NAMED, 2, 1)):
+            for found in pattern.finditer(self._text):
+                if self._names.has(found[name]):
+                    self._mask_member(found.end(value))
 
     def _mask_member(self, key_end: int) -> None:
         """The value after a key that ends there; nothing where no colon follows."""
@@ -154,7 +170,7 @@ class _Document:
         for start, end in cards(text):
             if self._is_in_string(start):
                 yield start
-            else:
+            elif text[start - 1 : start] not in {"-", "+"} and text[end : end + 1] not in {"e", "E"}:
                 self._edits.append((start, end, f'"{self._mark(text[start:end], "card")}"'))
 
     def _visit_strings(self, places: list[int]) -> None:

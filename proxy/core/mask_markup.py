@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from proxy.core.secret_names import SecretNames
 
 # What names an element's content: `<input name=…>`, `<meta name=…>`, .NET's `<add key=… value=…>`, Android's strings.
-_LABEL = re.compile(r"=(?<=(?i:me|ey|ty|id|te|pe)=)[\\]?[\"']?([^\"'\s<>\\]++)")  # the ends of _LABELS
+_LABEL_END = r"(?i:me|ey|ty|id|te|pe)"  # of `_LABELS`
+_LABEL = re.compile(rf"=(?:(?<={_LABEL_END}=)|(?<={_LABEL_END}\s=))\s*+[\\]?[\"']?([^\"'\s<>\\]++)")
 _TAG = re.compile(r"<(?P<element>[a-zA-Z][\w:.\-]*+)\s(?P<attributes>[^<>]*+)>(?P<content>[^<>]++)?")
 _ATTRIBUTE = re.compile(r"(?<![\w\-:])([\w\-:]++)\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s\"'<>]++))")
 _LABELS = ("name", "key", "property", "id", "autocomplete", "type")

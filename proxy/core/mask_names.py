@@ -27,8 +27,9 @@ _COLON = re.compile(r":(?!//)(?<![T :\"'+\-]\d\d:)")
 # In JSON those between members and values are left out: `mask_json` knows their names.
 _COLON_IN_JSON = re.compile(r":(?:(?<!\":)(?<!\"[ \t]:)|(?<=\\\":)|(?<=\\\"[ \t]:))(?!//)(?<![T :\"'+\-]\d\d:)")
 
-# Read backwards: white space, a quote (of a string in a string with its backslashes), the name.
-_NAME_PATTERN = r"[ \t]*+(?P<quote>[\"'`]\\*+)?+(?P<name>[\w.\-%\[\]$\\]{1,300}+)"
+# Read backwards: white space, a bracket as in `window['name']`, a quote (of a string in a string with its backslashes),
+# the name.
+_NAME_PATTERN = r"[ \t]*+\]?+(?P<quote>[\"'`]\\*+)?+(?P<name>[\w.\-%\[\]$\\]{1,300}+)"
 _NAME = re.compile(_NAME_PATTERN)
 _NAMED_EQUALS = re.compile("=" + _NAME_PATTERN.replace("?P<quote>", "?:"))
 _NAMED_COLON = re.compile(r":(?!\d\d[T :\"'+\-])(?<!//:)" + _NAME_PATTERN.replace("?P<quote>", "?:"))
