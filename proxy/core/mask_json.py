@@ -42,7 +42,7 @@ _ANY_ESCAPED = re.compile(r"\\u")
 # stands right before the name.
 _FLAT = r'(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"|[^\s,{}\[\]":]++)'
 _NAMED_VALUE = re.compile(
-    rf'"(?i:name|key)"\s*+:\s*+"([^"\\]++)"(?:\s*+,\s*+{_FLAT}\s*+:\s*+{_FLAT}){0,8}?\s*+,\s*+("(?i:value)")'
+    rf'"(?i:name|key)"\s*+:\s*+"([^"\\]++)"(?:\s*+,\s*+{_FLAT}\s*+:\s*+{_FLAT}){{0,8}}?\s*+,\s*+("(?i:value)")'
 )
 _VALUE_NAMED = re.compile(rf'("(?i:value)")\s*+:\s*+{_FLAT}\s*+,\s*+"(?i:name|key)"\s*+:\s*+"([^"\\]++)"')
 _FIRST = itemgetter(0)
