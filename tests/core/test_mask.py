@@ -353,6 +353,18 @@ HOSTILE: list[tuple[str, str, Any]] = [
     ("urls", "text/plain", "://a:"),
     ("spaces", "text/plain", "a" + " " * 99),
     ("escapes", "text/plain", "\\'"),
+    ("addresses", "text/plain", "@a"),
+    ("percent", "text/plain", "%2541"),
+    ("entities", "text/html", "&quot;"),
+    ("nodes", "text/html", "<a>&lt;"),
+    ("elements", "text/html", "<token></x>"),
+    ("inputs", "text/html", "<input name=token "),
+    ("broken lists", "text/plain", '"token":[\n'),
+    ("broken lines", "text/plain", '{"a":["b",\n'),
+    ("deep quotes", "text/plain", 'token:\\\\"x'),
+    ("settings", "application/json", '"name":"token",'),
+    ("cards", "text/plain", "0000 0000 0000 "),
+    ("blocks", "text/plain", "token: |\n "),
 ]
 
 

@@ -28,6 +28,7 @@ def body(*path: str | int, change: str = "value", before: Any = 1, after: Any = 
         (body("days", "2026-01-02"), '$.days["{id}"]'),
         (body("by", "ann@example.com"), '$.by["{id}"]'),
         (body("by", "user_1042"), '$.by["{id}"]'),
+        (body("by", "masked:email:0123456789ab"), '$.by["{id}"]'),
         (body("line2", "utf_16", "deadbeefcafe"), "$.line2.utf_16.deadbeefcafe"),
         (Difference("status", (), "200→500", 200, 500), "status"),
         (Difference("header", ("x-a",), "value", "1", "2"), "x-a"),
