@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _MAX_NESTED = 4
 # Words, types and short numbers, as most headers and parameters have them: nothing to look for.
 _PLAIN = re.compile(r"[a-z\-/,*]{0,60}|[0-9]{1,12}|[a-z]{1,20}[0-9]{1,6}")
+# Neither a name in front of a value, nor anything to decode: only the look is left.
+_NO_NOTATION = re.compile(r"[^=:%&<{\[\"]*+")
 # Percent-encoded characters that can be part of a secret or of a name: all of ASCII but comma, slash and controls.
 _PERCENT = re.compile(r"%(?:2[0-9ABDEabde]|[3-7])")
 _PERCENT_RUN = re.compile(r"[^\s\"'<>&=?#;]++")
@@ -57,6 +59,8 @@ class TextMask:
         """The text without its secrets; `text` itself where it has none."""
         if _PLAIN.fullmatch(text) is not None or is_mark(text):
             return text
+        if _NO_NOTATION.fullmatch(text) is not None:
+            return mask_values(text, self._mark)
         if nested > _MAX_NESTED:
             return self._mark(text) if _is_wrapped(text) else self._plain(text, is_markup=is_markup)
         document = self.document(text, nested)
