@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-# Masking takes 2 to 5 ms for 100 kB: above this, decoded, it goes to a thread, so that users' requests get their turn.
+# Masking takes 2 to 7 ms for 100 kB: above this, decoded, it goes to a thread, so that users' requests get their turn.
 _IN_LINE_BYTES = 32_768
 # A mark may be longer than what it hides; the comparer has the same limit.
 _MAX_GROWTH = 1.25
