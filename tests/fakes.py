@@ -128,6 +128,7 @@ class FakeControl:
     def __init__(self) -> None:
         self.status_answer = status_row()
         self.route_rows = [route_row()]
+        self.route_rows_since = [route_row(mismatches=1, match_rate=89 / 90, coverage=covered(90))]
         self.signature_rows = [signature_row()]
         self.examples = [example()]
         self.calls: list[tuple[Any, ...]] = []
@@ -136,7 +137,10 @@ class FakeControl:
     async def status(self) -> Json:
         return self._answer(self.status_answer)
 
-    async def routes(self) -> list[Json]:
+    async def routes(self, since: float | None = None, /) -> list[Json]:
+        if since is not None:
+            self.calls.append(("routes", since))
+            return self._answer(self.route_rows_since)
         return self._answer(self.route_rows)
 
     async def set_rollout(self, route: str, percentage: float, reason: str, who: str, /) -> Json:

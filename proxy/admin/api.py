@@ -6,6 +6,7 @@ store nor file. The addresses are described in docs/admin-api.md.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -76,8 +77,8 @@ async def get_status(request: Request, control: ControlApi) -> Any:
 
 
 async def get_routes(request: Request, control: ControlApi) -> Any:
-    read_query(request, ())
-    return await control.routes()
+    since = read_query(request, ("since",)).get("since")
+    return await control.routes(None if since is None else _unix_seconds("since", since))
 
 
 async def put_rollout(request: Request, control: ControlApi) -> Any:
@@ -187,6 +188,12 @@ def _route(path: str, handlers: dict[str, Handler], control: ControlApi) -> Rout
         return content if isinstance(content, Response) else JsonAnswer(content)
 
     return Route(path, answer, methods=list(handlers))
+
+
+def _unix_seconds(name: str, text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,11}(\.[0-9]{1,9})?", text):
+        refuse(f'the query field "{name}" is {text[:40]!r}: must be a time in Unix seconds')
+    return float(text)
 
 
 def _check_state(state: str | None, known: Collection[str]) -> None:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from proxy.admin.report import FORMATS, build_report
-from proxy.admin.thresholds import failed_thresholds, parse_threshold
+from proxy.admin.report.content import Report, Scope, build_report, worst_signatures
+from proxy.admin.report.formats import FORMATS
+from proxy.admin.report.since import parse_since
+from proxy.admin.report.thresholds import parse_threshold
 from proxy.cli.client import Client, admin_option
 from proxy.cli.output import say
 from proxy.errors import NotFound, Refused
 
 if TYPE_CHECKING:
-    from proxy.admin.report import Report
+    from proxy.admin.report.thresholds import Threshold
+
+Json = dict[str, Any]
+EXAMPLES = 20  # more than anybody decides about in one sitting; each is a question to the server
+MAX_EXAMPLES = 200
 
 
 @click.command
@@ -26,6 +33,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="How to write the report.",
 )
+@click.option(
+    "--since", metavar="WHEN", help="Only what was counted since: 24h, 7d, 2026-11-20, 2026-11-20T08:00 (UTC)."
+)
 @click.option("--route", help="Only this route.")
 @click.option(
     "--fail-on",
@@ -34,31 +44,71 @@ if TYPE_CHECKING:
     help="Exit with 1 when this holds for any route, e.g. 'mismatch_rate>0.1%', 'coverage<95%', "
     "'new_signatures>0'; repeatable.",
 )
+@click.option(
+    "--examples",
+    type=click.IntRange(0, MAX_EXAMPLES),
+    default=EXAMPLES,
+    show_default=True,
+    help="Give the worst so many differences an example each.",
+)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file, not to stdout.")
 @admin_option
 @click.pass_context
 def report(
-    ctx: click.Context, format_: str, route: str | None, fail_on: tuple[str, ...], out: Path | None, admin_url: str
+    ctx: click.Context,
+    format_: str,
+    since: str | None,
+    route: str | None,
+    fail_on: tuple[str, ...],
+    examples: int,
+    out: Path | None,
+    admin_url: str,
 ) -> None:
     """Report what was compared.
 
     What differs, and what was not compared and why; worst first.
     """
-    thresholds = [parse_threshold(expression) for expression in fail_on]
-    content = _fetch(Client(admin_url), route)
+    now = time.time()
+    thresholds = list(dict.fromkeys(parse_threshold(expression) for expression in fail_on))
+    scope = Scope(now, None if since is None else parse_since(since, now), route)
+    content = _fetch(Client(admin_url), scope, thresholds, examples)
     _deliver(FORMATS[format_](content), out)
-    failures = failed_thresholds(thresholds, content)
+    failures = [sentence for outcome in content.outcomes for sentence in outcome.sentences()]
     for failure in failures:
         say(f"failed: {failure}")
     ctx.exit(1 if failures else 0)
 
 
-def _fetch(client: Client, route: str | None) -> Report:
-    routes = [each for each in client.get("routes") if route in {None, each["name"]}]
+def _fetch(client: Client, scope: Scope, thresholds: list[Threshold], examples: int) -> Report:
+    signatures = client.get("diffs", query=[("route", scope.route)] if scope.route else [])
+    all_time = _routes(client, scope.route)
+    ids = worst_signatures(signatures, scope.since, examples)
+    return build_report(
+        client.get("status"),
+        all_time if scope.since is None else _routes(client, scope.route, scope.since),
+        signatures,
+        scope=scope,
+        compared={each["name"]: each["coverage"]["compared"] for each in all_time},
+        details={id_: detail for id_ in ids if (detail := _detail(client, id_))},
+        thresholds=thresholds,
+    )
+
+
+def _routes(client: Client, route: str | None, since: float | None = None) -> list[Json]:
+    query = [] if since is None else [("since", f"{since:.3f}")]
+    routes = [each for each in client.get("routes", query=query) if route in {None, each["name"]}]
     if route is not None and not routes:
         raise NotFound(f"route {route}: not in the config; `changeover status` lists the routes")
-    signatures = client.get("diffs", query=[("route", route)] if route else [])
-    return build_report(client.get("status"), routes, signatures)
+    return routes
+
+
+def _detail(client: Client, signature_id: str) -> Json | None:
+    """None where retention took it since the list was read."""
+    try:
+        detail: Json = client.get("diffs", signature_id)
+    except NotFound:
+        return None
+    return detail
 
 
 def _deliver(document: str, out: Path | None) -> None:

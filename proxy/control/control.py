@@ -218,8 +218,11 @@ class Control:
             "window": comparers.window,
         }
 
-    async def routes(self) -> list[Json]:
+    async def routes(self, since: float | None = None) -> list[Json]:
+        """With `since`, counters from that time on. Raises StoreError where the store can't say them."""
         totals, users = await self._totals.read()
+        if since is not None:
+            totals = await self._totals.read_since(since, [each.name for each in self._live.rollout.migration.routes])
         return figures.route_rows(self._live.rollout, totals, users)
 
     async def metrics_snapshot(self) -> Json:

@@ -7,14 +7,16 @@ waits for a store that doesn't answer.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from proxy.control.figures import added, unwritten
 from proxy.errors import StoreError
+from proxy.store.sweep import MINUTES_KEPT_S
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from proxy.control.recorder import Recorder
     from proxy.control.store_threads import StoreThreads
@@ -47,6 +49,21 @@ class Totals:
             except (StoreError, TimeoutError):
                 pass  # the recorder reports it: it writes all the time
         return added(self._stored, unwritten(self._recorder.accepted, self._written)), self._users
+
+    async def read_since(self, since: float, routes: Iterable[str]) -> Counts:
+        """Route -> counter -> number from the minute of `since` (Unix seconds) on, over all nodes; what is still on its
+        way to the store is left out. Before the last day the store has hours only: the whole hour is counted.
+        Raises StoreError.
+        """
+        kept_from = (time.time() - MINUTES_KEPT_S) // 3600 * 3600  # as the sweep folds them
+        begin = since if since >= kept_from else since // 3600 * 3600
+        return await self._threads.run(lambda: {route: self._sum_since(route, int(begin // 60)) for route in routes})
+
+    def _sum_since(self, route: str, minute: int) -> dict[str, int]:
+        total: Counter[str] = Counter()
+        for counts in self._store.minutes(route, minute).values():
+            total.update(counts)
+        return dict(total)
 
     async def _read_store(self) -> None:
         async with self._recorder.lock:  # no batch is under way: what is written, and what isn't, is known

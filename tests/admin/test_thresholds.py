@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
-from proxy.admin.report import build_report
-from proxy.admin.thresholds import FIGURES, failed_thresholds, parse_threshold
+from proxy.admin.report.thresholds import FIGURES, Outcome, judge, parse_threshold
 from proxy.errors import Refused
-from tests.fakes import covered, route_row, signature_row, status_row
+from tests.admin.hostile import HOSTILE
+from tests.fakes import covered, route_row, signature_row
 
 
 @pytest.mark.parametrize(
@@ -29,12 +30,23 @@ def test_threshold_reads_percent_and_ratio_alike(expression: str, expected: tupl
 @pytest.mark.parametrize(
     ("expression", "complaint"),
     [
-        ("", "must be a figure"),
-        ("coverage", "must be a figure"),
-        ("coverage==1", "must be a figure"),
-        ("coverage<-1", "must be a figure"),
-        ("coverage<95% or", "must be a figure"),
-        ("coverag<95%", "known: mismatch_rate"),
+        ("", "must begin with a figure, as coverage<95%; known: mismatch_rate"),
+        ("<95%", "must begin with a figure"),
+        ("coverage", "after coverage must come <, <=, > or >=, and a number, as coverage<95%"),
+        ("mismatches", "and a number, as mismatches<10"),
+        ("coverage 95%", "after coverage must come"),
+        ("coverage==1", "== is no comparison here; use <, <=, > or >="),
+        ("coverage!=1", "!= is no comparison here"),
+        ("coverage=<1", "=< is no comparison here"),
+        ("coverage<", "after < must come a number, as coverage<95%"),
+        ("coverage<-1", "'-1' is no number; give one as 95%"),
+        ("coverage<95,5%", "'95,5%' is no number"),
+        ("coverage<1e-3", "'1e-3' is no number"),
+        ("coverage<95% or mismatches>1", "is no number; give one as 95%, one comparison in each --fail-on"),
+        ("coverag<95%", "unknown figure 'coverag'; did you mean coverage"),
+        ("Coverage<95%", "did you mean coverage"),
+        ("new-signatures>0", "did you mean new_signatures"),
+        ("zzz>1", "unknown figure 'zzz'; known: mismatch_rate"),
         ("coverage<95", "is a share"),
         ("coverage<101%", "is a share"),
         ("mismatches>5%", "leave out the %"),
@@ -42,13 +54,26 @@ def test_threshold_reads_percent_and_ratio_alike(expression: str, expected: tupl
 )
 def test_threshold_that_would_be_misread_is_refused(expression: str, complaint: str):
     """A pipeline must not pass because of a typo; "coverage<95" would always hold."""
-    with pytest.raises(Refused, match=complaint):
+    with pytest.raises(Refused, match=re.escape(complaint)) as refusal:
         parse_threshold(expression)
+    assert str(refusal.value).startswith(f"--fail-on {expression!r}: ")
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "x" * 9_000, "mismatches>" + "9" * 400])
+def test_threshold_that_is_nonsense_is_refused_in_a_few_words(text: str):
+    """Whatever comes in, the refusal fits a terminal."""
+    with pytest.raises(Refused) as refusal:
+        parse_threshold(text)
+    assert len(str(refusal.value)) < 600
+
+
+def outcome(expression: str, *routes: dict[str, Any], states: tuple[str, ...] = ()) -> Outcome:
+    signatures = [signature_row(str(number), state=state) for number, state in enumerate(states)]
+    return judge(parse_threshold(expression), routes, signatures)
 
 
 def failures(expression: str, *routes: dict[str, Any], states: tuple[str, ...] = ()) -> int:
-    signatures = [signature_row(str(number), state=state) for number, state in enumerate(states)]
-    return len(failed_thresholds([parse_threshold(expression)], build_report(status_row(), routes, signatures)))
+    return len(outcome(expression, *routes, states=states).failures)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +87,8 @@ def failures(expression: str, *routes: dict[str, Any], states: tuple[str, ...] =
         ("mismatches>=2", 1),
         ("mismatches>2", 0),
         ("compared<1000", 1),
+        ("proven_match_rate<99.9%", 1),
+        ("proven_match_rate<99.1%", 0),
     ],
 )
 def test_threshold_holds_for_a_route(expression: str, expected: int):
@@ -101,6 +128,31 @@ def test_threshold_counts_signatures_by_state(expression: str, expected: int):
     """New, regressed, or open, which is both of these and the known ones."""
     states = ("new", "new", "known", "regressed", "ignored", "noise", "fixed")
     assert expected == failures(expression, route_row(), states=states)
+
+
+def test_nothing_proven_crosses_the_proven_rate():
+    """Few pairs prove little, none prove nothing; but where nothing should have been compared there is no figure."""
+    few = route_row(mismatches=0, match_rate=1.0, coverage=covered(100))
+    many = route_row(mismatches=0, match_rate=1.0, coverage=covered(3_838))
+    blind = route_row(mismatches=0, match_rate=None, coverage=covered(0, timeout=5))
+    idle = route_row(mismatches=0, match_rate=None, coverage=covered(0))
+    assert [1, 0, 1, 0] == [failures("proven_match_rate<99.9%", route) for route in (few, many, blind, idle)]
+
+
+def test_outcome_says_what_was_found():
+    """Which route, with all its digits, or how many in the whole report."""
+    assert ["coverage<95%: feeds has 90 %"] == outcome("coverage<95%", route_row()).sentences()
+    assert ["mismatch_rate>0.1%: feeds has 0.222222 %"] == outcome("mismatch_rate>0.1%", route_row()).sentences()
+    assert ["compared<1000: feeds has 900"] == outcome("compared<1000", route_row()).sentences()
+    assert ["new_signatures>0: there are 2"] == outcome("new_signatures>0", states=("new", "new")).sentences()
+
+
+def test_outcome_without_data_is_neither_kept_nor_crossed():
+    """Inconclusive is not a pass."""
+    idle = route_row(match_rate=None, mismatches=0, coverage=covered(0))
+    verdicts = [outcome(each, idle).verdict for each in ("match_rate<1%", "mismatches>0", "compared<1")]
+    assert ["no_data", "kept", "crossed"] == verdicts
+    assert outcome("new_signatures>0").verdict == "kept"
 
 
 @pytest.mark.parametrize("figure", FIGURES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from proxy.admin.api import create_app
-from proxy.admin.report import FORMATS, build_report
+from proxy.admin.report.content import Scope, build_report
+from proxy.admin.report.formats import FORMATS
 from proxy.admin.signature_text import signature_lines
 from proxy.cli.status import header_lines, row
 from tests import fakes
@@ -214,10 +216,37 @@ def test_counters_of_a_worker_reach_routes_metrics_reports_and_status(play: Call
         }
         assert 2 == samples["changeover_pairs_skipped_total", "feeds", "timeout"]
         status = await get(client, "/api/v1/status")
-        report = build_report(status, routes, await get(client, "/api/v1/diffs"))
-        assert [True] * 3 == ["feeds" in write(report) for write in FORMATS.values()]
+        report = build_report(status, routes, await get(client, "/api/v1/diffs"), scope=Scope(0))
+        assert [True] * 5 == ["feeds" in write(report) for write in FORMATS.values()]
         assert ("feeds", "75 %") == (row(routes[0])[0], row(routes[0])[7])
         assert header_lines(status)[0].endswith("on node-a")
+
+    play(scenario)
+
+
+def test_routes_count_since_a_time(play: Callable[[Scenario], None]):
+    """What is stored for the minutes from then on; what was before isn't in it."""
+
+    async def scenario(client: httpx.AsyncClient, settings: Settings) -> None:
+        def compared_since(moment: float) -> Awaitable[int]:
+            async def asked() -> int:
+                found = await get(client, f"/api/v1/routes?since={moment:.3f}")
+                compared: int = found[0]["coverage"]["compared"]
+                return compared
+
+            return asked()
+
+        async with linked(settings.link_path) as worker:
+            worker.tally.route("feeds").count("match", 6)
+            began_at = time.time()
+            assert 6 == await until_answer(lambda: compared_since(began_at), bool)
+        assert (6, 6, 0) == (
+            await compared_since(0),
+            await compared_since(began_at - 90_000),
+            await compared_since(began_at + 120),
+        )
+        refused = await client.get("/api/v1/routes?since=yesterday")
+        assert (400, True) == (refused.status_code, "Unix seconds" in refused.text)
 
     play(scenario)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from proxy.admin.thresholds import FIGURES
+from proxy.admin.report.thresholds import FIGURES
 from proxy.cli import main
 
 if TYPE_CHECKING:

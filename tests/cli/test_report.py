@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,12 +20,29 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    ("format_", "beginning"), [("text", "Changeover report"), ("markdown", "# Changeover report"), ("json", "{")]
+    ("format_", "beginning"),
+    [
+        ("text", "Changeover report"),
+        ("markdown", "# Changeover report"),
+        ("json", "{"),
+        ("junit", "<?xml "),
+        ("html", "<!doctype html>"),
+    ],
 )
 def test_report_comes_in_each_format(run: Run, format_: str, beginning: str):
     """The document goes to stdout, and the verdict is fine without thresholds."""
     result = run("report", "--format", format_)
     assert (0, "", True) == (result.exit_code, result.stderr, result.stdout.startswith(beginning))
+
+
+def test_report_since_asks_for_the_counters_of_that_time(run: Run, control: FakeControl):
+    """Mismatches are those since then: the route's one, where it has twenty of all time."""
+    result = run("report", "--since", "24h", "--fail-on", "mismatches>1")
+    assert (0, [("routes", True)]) == (
+        result.exit_code,
+        [(name, time.time() - 86_400 == pytest.approx(since, abs=60)) for name, since in control.calls],
+    )
+    assert (1, "since") == (run("report", "--fail-on", "mismatches>1").exit_code, result.stdout.splitlines()[1][:5])
 
 
 def test_report_goes_to_a_file(run: Run, tmp_path: Path):

@@ -1,0 +1,41 @@
+"""Templates of this package, filled in: everything that isn't a template's own text is escaped.
+
+Two guards on every value that a template shows, whatever it forgets: Jinja's autoescape, and `plain`, which makes
+control characters visible (a bidi override must not turn a line around, and XML allows none of them).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from proxy.admin.plain import plain
+
+TEMPLATES = Path(__file__).with_name("templates")
+
+
+def render(template: str, **values: Any) -> str:
+    """The text of a template of ours with these values."""
+    return environment().get_template(template).render(values)
+
+
+@cache
+def environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+
+
+def _shown(value: Any) -> Any:
+    """What is markup already (it has `__html__`) comes from a template of ours."""
+    return plain(value) if isinstance(value, str) and not hasattr(value, "__html__") else value

@@ -1,0 +1,152 @@
+"""One example of a signature as a report shows it: the request, both sides of the difference, what else differs.
+
+Made from an example of `GET /api/v1/diffs/{id}`, which was masked before it left the worker. Everything is cut to
+what somebody reads; the texts still hold foreign characters, which each format escapes in its own way.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING, Any
+
+from proxy.admin.signature_text import shortened, value_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Json = dict[str, Any]
+ABSENT = "(not there)"
+MAX_DIFF_LINES = 24  # of both bodies: half a screen; `changeover diffs show` has two
+MAX_LINE_CHARACTERS = 200
+_MAX_BODY_LINES = 600  # of each body are looked at: difflib is quadratic, and this many take it 50 ms at worst
+_CONTEXT_LINES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One answer: `name` says whose it is, `value` is what it has at the differing place, as JSON."""
+
+    name: str
+    status: int
+    length: int
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class DiffLine:
+    """A line of a unified diff with its sign; `kind` is removed, added or same."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """`place` is the concrete path; `diff` is what the bodies have there; `diff_left_out` counts what was cut.
+
+    `at` is Unix seconds.
+    """
+
+    at: float
+    method: str
+    target: str
+    request_id: str
+    place: str
+    control: Side
+    candidate: Side
+    diff: tuple[DiffLine, ...]
+    diff_left_out: int
+
+
+def example_of(detail: Json) -> Example | None:
+    """The latest example of a signature; None where none was kept."""
+    examples = detail.get("examples") or ()
+    return _example(examples[-1], detail["id"]) if examples else None
+
+
+def _example(example: Json, signature_id: str) -> Example:
+    request = example["request"]
+    own = next((each for each in example["differences"] if each["signature"] == signature_id), None)
+    other = "legacy, asked again" if example["kind"] == "noise" else "new"
+    diff = _diff(example["control"], example["candidate"], own["path"]) if own and own["kind"] == "body" else []
+    return Example(
+        at=example["at"],
+        method=shortened(request["method"]),
+        target=shortened(request["target"]),
+        request_id=shortened(request["id"]),
+        place="" if own is None else shortened(f"{own['kind']} {own['path']}".strip()),
+        control=_side("legacy", example["control"], own, "before"),
+        candidate=_side(other, example["candidate"], own, "after"),
+        diff=tuple(diff[:MAX_DIFF_LINES]),
+        diff_left_out=max(len(diff) - MAX_DIFF_LINES, 0),
+    )
+
+
+def _side(name: str, answer: Json, difference: Json | None, end: str) -> Side:
+    return Side(name, answer["status"], answer["length"], _value(difference, end))
+
+
+def _value(difference: Json | None, end: str) -> str:
+    """The value on one side. Null and "not there" both travel as null: the shape tells them apart."""
+    if difference is None:
+        return "(not kept: the pair had too many differences)"
+    gone = {"before": "extra", "after": "missing"}[end]
+    if str(difference["shape"]).removeprefix("line ") == gone and difference[end] is None:
+        return ABSENT
+    return value_text(difference[end])
+
+
+def _diff(control: Json, candidate: Json, place: str) -> list[DiffLine]:
+    """The part of the bodies' diff that shows the place; the whole of it would also have what rules ignore."""
+    name = _last_name(place)
+    parts = _parts(_lines(control), _lines(candidate))
+    return next((part for part in parts if any(name in line.text for line in part)), [])
+
+
+def _parts(before: list[str], after: list[str]) -> Iterator[list[DiffLine]]:
+    """Each run of changed lines with what stands around it. Not `unified_diff`: it takes frequent lines for junk."""
+    for group in SequenceMatcher(None, before, after, autojunk=False).get_grouped_opcodes(_CONTEXT_LINES):
+        yield [
+            line
+            for tag, start, end, other_start, other_end in group
+            for line in _changed(tag, before[start:end], after[other_start:other_end])
+        ]
+
+
+def _changed(tag: str, before: list[str], after: list[str]) -> Iterator[DiffLine]:
+    if tag == "equal":
+        yield from (_diff_line("same", " ", line) for line in before)
+        return
+    yield from (_diff_line("removed", "-", line) for line in before)
+    yield from (_diff_line("added", "+", line) for line in after)
+
+
+def _last_name(place: str) -> str:
+    """The last member name of a body's path: `published` of `$.items[0].published`; "" where there is none."""
+    names = re.findall(r"[\w-]+", re.sub(r"\[\d+\]", "", place))
+    return f'"{names[-1]}"' if names else ""
+
+
+def _diff_line(kind: str, sign: str, line: str) -> DiffLine:
+    cut = line if len(line) <= MAX_LINE_CHARACTERS else f"{line[:MAX_LINE_CHARACTERS]}…"
+    return DiffLine(kind, sign + cut)
+
+
+def _lines(answer: Json) -> list[str]:
+    """The body line by line, JSON indented and with its members by name, as their order means nothing."""
+    body = answer["body"]
+    if body is None:
+        return [f"(the body was not kept; {answer['length']:,} bytes, SHA-256 {answer['digest'][:12] or 'unknown'})"]
+    lines = str(body).splitlines() if answer["is_body_cut"] else _indented(str(body))
+    is_whole = len(lines) <= _MAX_BODY_LINES and not answer["is_body_cut"]
+    return lines if is_whole else [*lines[:_MAX_BODY_LINES], "(the body goes on; it was cut)"]
+
+
+def _indented(body: str) -> list[str]:
+    try:
+        return json.dumps(json.loads(body), indent=2, ensure_ascii=False, sort_keys=True).split("\n")
+    except (ValueError, RecursionError):
+        return body.splitlines()
