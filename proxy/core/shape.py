@@ -9,12 +9,11 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from datetime import UTC, datetime
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from proxy.core.document import Repeating, Token
+from proxy.core.instant import change_of_instants
 
 MISSING = "missing"
 EXTRA = "extra"
@@ -25,12 +24,9 @@ _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _MARK = re.compile(r"masked:([a-z]+):[0-9a-f]{12}")
 _DIGITS = re.compile(r"[0-9]+")
 _SPACE = re.compile(r"\s+")
-# The longest form, RFC 9110's with a zone name, has 33 characters; ours may have microseconds and an offset.
-_DATETIME_CHARS = range(8, 40)
-_DATETIME_FORMATS = ("%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y", "%d/%m/%Y %H:%M:%S", "%d/%m/%Y", "%b %d, %Y")
-# 1973 to 5138 in seconds, and the same in milliseconds: numbers that may be points in time.
-_EPOCH_SECONDS = range(100_000_000, 100_000_000_000)
-_EPOCH_MILLISECONDS = range(100_000_000_000, 100_000_000_000_000)
+_CUT_MARK = re.compile(r"\s*(?:\.\.\.|…)$")
+_MIN_BEGINNING = 8
+_MIN_DECIMALS = 2  # that a whole number must have lost: any x.5 is half of one off
 _MAX_UNESCAPES = 3
 
 
@@ -39,10 +35,12 @@ def shape_of(before: Any, after: Any) -> str:
     was, became = _type_of(before), _type_of(after)
     if was == became == "string":
         return shape_of_text(before, after)
+    if was == became == "float":
+        return shape_of_floats(before, after)
     if was == became:
         return VALUE
-    if _are_instants(before, after):
-        return "datetime format"
+    if change := change_of_instants(before, after):
+        return change
     if {was, became} == {"integer", "float"}:
         return f"{was}→{became}"
     return f"{_loose(was, before, became)}→{_loose(became, after, was)}"
@@ -63,7 +61,24 @@ def shape_of_text(before: str, after: str) -> str:
         return "letter case"
     if unicodedata.normalize("NFC", before) == unicodedata.normalize("NFC", after):
         return "unicode form"
-    return "datetime format" if _are_instants(before, after) else VALUE
+    if change := change_of_instants(before, after):
+        return change
+    if _is_beginning(after, before):
+        return "cut short"
+    return "cut short before" if _is_beginning(before, after) else VALUE
+
+
+def shape_of_floats(before: float | Decimal | Token, after: float | Decimal | Token) -> str:
+    """`rounded` where after has fewer decimals and is what rounding or cutting off makes of before.
+
+    To how many decimals isn't told: of 3.104 and 3.145, rounded to two, the first would seem rounded to one.
+    """
+    if isinstance(before, Token) or isinstance(after, Token):
+        return VALUE
+    old, new = Decimal(str(before)), Decimal(str(after))
+    if _is_rounded(old, new):
+        return "rounded"
+    return "rounded before" if _is_rounded(new, old) else VALUE
 
 
 def shape_of_line(before: str, after: str) -> str:
@@ -96,7 +111,27 @@ def _loose(kind: str, value: Any, other: str) -> str:
         return "number"
     if kind == "string" and other in {"integer", "float"} and _NUMBER.fullmatch(value.strip()):
         return "numeric string"
-    return kind
+    return "empty string" if kind == "string" and not value else kind
+
+
+def _is_rounded(exact: Decimal, near: Decimal) -> bool:
+    decimals, kept = _decimals(exact), _decimals(near)
+    if kept >= decimals or (not kept and decimals < _MIN_DECIMALS):
+        return False
+    unit = Decimal(1).scaleb(-kept)
+    is_cut = abs(near) <= abs(exact) < abs(near) + unit and exact * near >= 0
+    return is_cut or abs(exact - near) <= unit / 2
+
+
+def _decimals(number: Decimal) -> int:
+    exponent = number.normalize().as_tuple().exponent
+    return -min(exponent, 0) if isinstance(exponent, int) else 0
+
+
+def _is_beginning(part: str, whole: str) -> bool:
+    """Whether the text was cut, with or without a mark that says so; a few characters are no evidence."""
+    kept = _CUT_MARK.sub("", part)
+    return len(kept) >= _MIN_BEGINNING and len(kept) < len(whole) and whole.startswith(kept)
 
 
 def _unescaped(text: str) -> str:
@@ -107,50 +142,3 @@ def _unescaped(text: str) -> str:
             break
         text = plain
     return text
-
-
-def _are_instants(before: Any, after: Any) -> bool:
-    """Whether both write the same point in time, to the second where only one is more precise."""
-    first, second = _instant(before), _instant(after)
-    if first is None or second is None or first.replace(microsecond=0) != second.replace(microsecond=0):
-        return False
-    return first == second or first.microsecond == 0 or second.microsecond == 0
-
-
-def _instant(value: Any) -> datetime | None:
-    """The point in time that a string or number writes; without a zone it counts as UTC."""
-    if isinstance(value, str):
-        return _parsed_instant(value.strip()) if len(value) in _DATETIME_CHARS else None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    if int(value) in _EPOCH_SECONDS:
-        return datetime.fromtimestamp(int(value), UTC)
-    return datetime.fromtimestamp(int(value) // 1000, UTC) if int(value) in _EPOCH_MILLISECONDS else None
-
-
-def _parsed_instant(text: str) -> datetime | None:
-    for form, parse in _INSTANTS:
-        if form.match(text):
-            try:
-                found = parse(text)
-                return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-            except (ValueError, OverflowError, IndexError):
-                return None
-    return None
-
-
-def _parse_by_format(text: str) -> datetime:
-    for form in _DATETIME_FORMATS:
-        try:
-            return datetime.strptime(text, form).replace(tzinfo=UTC)
-        except ValueError:
-            continue
-    raise ValueError("not a known form of a date")
-
-
-# Which parser to ask, by what the text begins with: ISO 8601, RFC 9110's and mail's dates, and national forms.
-_INSTANTS = (
-    (re.compile(r"[0-9]{4}-[0-9]{2}|[0-9]{8}(?:T|$)"), datetime.fromisoformat),
-    (re.compile(r"(?:[A-Za-z]{3}, )?[0-9]{1,2} [A-Za-z]{3} [0-9]{4}"), parsedate_to_datetime),
-    (re.compile(r"[0-9]{2}[./][0-9]{2}[./][0-9]{4}|[A-Z][a-z]{2} [0-9]{1,2}, [0-9]{4}"), _parse_by_format),
-)

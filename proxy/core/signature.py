@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from proxy.core.difference import Difference, Kind
     from proxy.core.paths import Step
 
-ALGORITHM = 1
+ALGORITHM = 2
 
 # Member names that are data, as in {"users": {"42": …}}: numbers, UUIDs (RFC 9562), long hexadecimal digests, ULIDs,
 # days, e-mail addresses, ids with a prefix (`user_1042`), and what has been masked (`mark`), as addresses are.
