@@ -11,6 +11,8 @@ Documents come from `document.parse_document` through `prepare.prepare`: nothing
 
 from __future__ import annotations
 
+import marshal
+from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     AlignPlain = Callable[[list[Any], list[Any]], Alignment]
 
+_CONTAINERS = frozenset({dict, list})
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 _SCALARS = _PLAIN | {Decimal, Token}
 
@@ -47,6 +50,7 @@ class Walk:
         self._rules = rules
         self._limits = limits
         self._align_plain = align_plain
+        self._has_one_order = True  # members stand in the same order on both sides, as far as is known
 
     def compare(self, before: Any, after: Any, path: Concrete = ()) -> None:
         """Find what differs at `path` and below it. Raises Unreadable("depth") and Truncated at the limits."""
@@ -125,6 +129,8 @@ class Walk:
         """The n-th with the n-th. When a second item differs, and only then, a look at the order pays."""
         first, differing = len(self.differences), 0
         for index, (old, new) in enumerate(zip(before, after, strict=False)):
+            if self._is_same(old, new):
+                continue
             found = len(self.differences)
             self.compare(old, new, (*path, index))
             differing += len(self.differences) > found
@@ -137,11 +143,28 @@ class Walk:
 
     def _aligned(self, before: list[Any], after: list[Any], alignment: Alignment, path: Concrete) -> None:
         for old, new in alignment.pairs:
-            self.compare(before[old], after[new], (*path, old))
+            if not self._is_same(before[old], after[new]):
+                self.compare(before[old], after[new], (*path, old))
         for old in alignment.missing:
             self._report((*path, old), MISSING, before[old], None)
         for new in alignment.extra:
             self._report((*path, new), EXTRA, None, after[new])
+
+    def _is_same(self, before: Any, after: Any) -> bool:
+        """Whether two containers are equal in every type and value: found in C, several times faster than by a walk.
+
+        False settles nothing.
+        """
+        # For `==` 1, 1.0 and True are one: it only finds most of those that differ, at next to no cost.
+        if type(before) not in _CONTAINERS or before != after:
+            return False
+        if self._has_one_order:
+            with suppress(ValueError):  # it holds what JSON can't: `document.Token` and the like
+                # Format 2 has no references: equal items are equal bytes whatever else refers to their parts.
+                if marshal.dumps(before, 2) == marshal.dumps(after, 2):
+                    return True
+            self._has_one_order = False
+        return canonical(before) == canonical(after)
 
     def _has_tolerance(self, path: Concrete) -> bool:
         return any(rule.matches((*path, 0)) for rule, _ in self._rules.tolerance)
