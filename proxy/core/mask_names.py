@@ -29,11 +29,16 @@ _COLON_IN_JSON = re.compile(r":(?:(?<!\":)(?<!\"[ \t]:)|(?<=\\\":)|(?<=\\\"[ \t]
 
 # Read backwards: white space, a bracket as in `window['name']`, a quote (of a string in a string with its backslashes),
 # the name.
-_NAME_PATTERN = r"[ \t]*+\]?+(?P<quote>[\"'`]\\*+)?+(?P<name>[\w.\-%\[\]$\\]{1,300}+)"
-_NAME = re.compile(_NAME_PATTERN)
-_NAMED_EQUALS = re.compile("=" + _NAME_PATTERN.replace("?P<quote>", "?:"))
-_NAMED_COLON = re.compile(r":(?!\d\d[T :\"'+\-])(?<!//:)" + _NAME_PATTERN.replace("?P<quote>", "?:"))
-_NAMED_COLON_IN_JSON = re.compile(r":(?![ \t]?\"(?!\\))(?:" + _NAMED_COLON.pattern[1:] + ")")
+_NAME_PATTERN = r"\]?+(?P<quote>[\"'`]\\*+)?+(?P<name>[\w.\-%\[\]$\\]{1,300}+)"
+_SAME_LINE = r"[ \t]*+"
+_ANY_LINE = r"(?:\s*+(?=\]?[\"'`])|[ \t]*+)"  # of a name in quotes the sign may be on another line, as in broken JSON
+_NAME = re.compile(_ANY_LINE + _NAME_PATTERN)
+_NAME_IN_JSON = re.compile(_SAME_LINE + _NAME_PATTERN)
+_UNNAMED = _NAME_PATTERN.replace("?P<quote>", "?:")
+_NO_TIME = r"(?!\d\d[T :\"'+\-])(?<!//:)"
+_NAMED_EQUALS = re.compile("=" + _ANY_LINE + _UNNAMED)
+_NAMED_COLON = re.compile(":" + _NO_TIME + _ANY_LINE + _UNNAMED)
+_NAMED_COLON_IN_JSON = re.compile(r":(?![ \t]?\"(?!\\))" + _NO_TIME + _SAME_LINE + _UNNAMED)
 _MAX_CHARS = 320  # names of over 256 characters are secret
 _UNICODE_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _LINE_ESCAPE = re.compile(r"\\[bfnrt]")
@@ -69,10 +74,11 @@ def named_signs(text: str, names: SecretNames, *, is_json: bool = False) -> Iter
     known = {name: names.has(plain_name(name[::-1])) for name in _names_backwards(text, is_json=is_json)}
     if not any(known.values()):
         return
+    pattern = _NAME_IN_JSON if is_json else _NAME
     for signs in (_EQUALS, _COLON_IN_JSON if is_json else _COLON):
         for sign in signs.finditer(text):
             at = sign.start()
-            found = _NAME.match(_backwards(text, at))
+            found = pattern.match(_backwards(text, at))
             if found is not None and known.get(found["name"], True) and not _is_in_mark(text, at):
                 yield at, found
 

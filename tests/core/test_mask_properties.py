@@ -6,7 +6,7 @@ import json
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxy.core.mark import Mark
@@ -90,6 +90,7 @@ def test_secret_lists_and_objects_go_as_a_whole(case: tuple[str, str, list[str]]
     assert (document["before"], document["after"]) == (1, 2)
 
 
+@example(('{\n"password"\n:\n"77@"}', "", []), "password", "77@")
 @given(planted(), secret_names, secrets)
 def test_broken_json_loses_its_secrets_too(case: tuple[str, str, list[str]], name: str, secret: str):
     """A body that is cut off is searched as a text."""
