@@ -149,6 +149,7 @@ def _compare(shape: CompareShape) -> CompareRules:
     return CompareRules(
         ignore=tuple(parse_path(path) for path in paths),
         ignore_headers=frozenset(headers),
+        headers=frozenset(shape.headers),
         unordered=tuple(parse_path(path) for path in shape.unordered),
         keys=tuple((parse_path(path), member) for path, member in shape.keys.items()),
         tolerance=tuple((parse_path(path), amount) for path, amount in shape.tolerance.items()),

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from proxy.addresses import UNIX, socket_path
+from proxy.core.compared_headers import FRAMING, INCIDENTAL
 from proxy.core.paths import parse as parse_path
 
 _DURATION = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(ms|s|m)")
@@ -195,6 +196,16 @@ def ignored(value: str) -> str:
     if value.startswith("header:"):
         return f"header:{header(value.removeprefix('header:'))}"
     return json_path(value)
+
+
+def comparable_header(value: str) -> str:
+    """What `compare.headers` takes: a header's name, with or without `header:` before it."""
+    name = header(value.removeprefix("header:"))
+    if name in FRAMING:
+        raise ValueError(f"{name} belongs to one connection or follows from the body: it is never compared")
+    if name not in INCIDENTAL:
+        raise ValueError(f"{name} is compared anyway; leave it out here")
+    return name
 
 
 def url_path(value: str) -> str:

@@ -227,6 +227,9 @@ class CompareShape(Shape):
     ignore: list[Annotated[str, AfterValidator(scalars.ignored)]] = Field(
         [], description="What may differ: JSON paths, and header:NAME."
     )
+    headers: list[Annotated[str, AfterValidator(scalars.comparable_header)]] = Field(
+        [], description="Headers that are compared although they are not by default, such as server."
+    )
     unordered: list[JsonPath] = Field([], description="Lists whose order means nothing.")
     keys: dict[JsonPath, Text] = Field({}, description="Lists whose items are told apart by a member: path -> member.")
     tolerance: dict[JsonPath, Tolerance] = Field({}, description="By how much numbers may differ: path -> number.")

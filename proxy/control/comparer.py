@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from proxy.core.compare import Difference
     from proxy.core.evidence import Pair
-    from proxy.core.model import CompareRules
+    from proxy.core.model import Backend, CompareRules
 
 log = structlog.get_logger(__name__)
 
@@ -66,11 +66,14 @@ class Comparer:
         # The bound was kept by the worker, before it masked: a mask may be longer than what it hides.
         self._limits = Limits(max_bytes=max_body_bytes * 5 // 4)
         self._rules: dict[str, CompareRules] = {}
+        self._hosts: set[str] = set()
         self._examples = examples or Examples()
 
     def set_rules(self, document: dict[str, object]) -> None:
         """Takes the rules from a config's document (`config.Loaded.document`)."""
-        self._rules = {route.name: route.compare for route in config.build(document).routes}
+        migration = config.build(document)
+        self._rules = {route.name: route.compare for route in migration.routes}
+        self._hosts = {_authority(backend) for backend in (migration.legacy, migration.new)}
 
     def judge(self, encoded: bytes) -> Outcome:
         """The outcome for an encoded pair; a fault in here is a verdict too (law 10)."""
@@ -90,7 +93,8 @@ class Comparer:
         rules = self._rules.get(pair.route)
         if rules is None:
             return Outcome(pair.route, pair.kind, Verdict.GAVE_UP, "route_gone")
-        found = compare(pair.control, pair.candidate, rules, self._limits)
+        hosts = self._hosts | {value.lower() for name, value in pair.request_headers if name == "host"}
+        found = compare(pair.control, pair.candidate, rules, self._limits, hosts)
         signed = _signed(pair.route, found.differences)
         first = _first_of_each(signed)
         due = self._examples.due(first)
@@ -104,6 +108,11 @@ class Comparer:
             example_for=due,
             has_more=any(each.signature.id not in first for each in signed),
         )
+
+
+def _authority(backend: Backend) -> str:
+    """As a URL has it: without the scheme's own port."""
+    return backend.base_url.partition("://")[2].lower().removesuffix(":80" if backend.scheme == "http" else ":443")
 
 
 def _signed(route: str, differences: Iterable[Difference]) -> list[Signed]:

@@ -24,6 +24,8 @@ from proxy.core.text_lines import common_ends, text_differences
 from proxy.core.walk import Truncated, Walk
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from proxy.core.evidence import Answer
     from proxy.core.model import CompareRules
 
@@ -32,16 +34,24 @@ __all__ = ["Comparison", "Difference", "Limits", "align_plain_values", "compare"
 _DEFAULT_LIMITS = Limits()
 
 
-def compare(control: Answer, candidate: Answer, rules: CompareRules, limits: Limits = _DEFAULT_LIMITS) -> Comparison:
+def compare(
+    control: Answer,
+    candidate: Answer,
+    rules: CompareRules,
+    limits: Limits = _DEFAULT_LIMITS,
+    own_hosts: Collection[str] = (),
+) -> Comparison:
     """What differs between the answers, by the route's rules. Bodies come decoded and masked.
 
+    `own_hosts` (`host` or `host:port`, in lower case) are those under which the application itself is reached: in a
+    Location they mean the same.
     MATCH only when status, headers and body were all compared and found equal.
     """
     if control.status != candidate.status:
         change = f"{control.status}→{candidate.status}"
         difference = Difference("status", (), change, control.status, candidate.status)
         return Comparison(Verdict.MISMATCH, "", (difference,))
-    headers = header_differences(control.headers, candidate.headers, rules.ignore_headers)
+    headers = header_differences(control.headers, candidate.headers, rules, own_hosts)
     body, reason = _body_differences(control, candidate, rules, limits)
     if _is_other_kind(body):
         # The media type follows from it: one fault, one difference.

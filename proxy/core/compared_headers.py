@@ -5,7 +5,9 @@ The result is flat: a path and a text for each thing that may differ, so that on
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
 
 from proxy.core.content_type import parse_content_type
 from proxy.core.difference import Difference
@@ -14,30 +16,39 @@ from proxy.core.shape import EXTRA, MISSING, VALUE
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
+    from proxy.core.model import CompareRules
+
 HeaderPath = tuple[str, ...]
 
-# Never compared. RFC 9110 §7.6.1 and RFC 9112: these belong to one connection. The rest: the moment and the machine
-# (date, age, server, via), what follows from the body (content-length), and ids that are new each time.
-IGNORED = frozenset(
+# Never compared: they belong to one connection (RFC 9110 §7.6.1, RFC 9112), or follow from the body.
+FRAMING = frozenset(
     {
-        "age",
-        "alt-svc",
         "connection",
         "content-length",
-        "date",
         "keep-alive",
         "proxy-connection",
-        "server",
         "te",
         "trailer",
         "transfer-encoding",
         "upgrade",
-        "via",
-        "x-request-id",
     }
 )
-# Compared only by presence: opaque by definition (ETag: RFC 9110 §8.8.3).
-_OPAQUE = frozenset({"etag"})
+# Not compared unless a route says so (`compare.headers`): the moment and the machine, ids that are new each time,
+# counters of what this user did before, and what caches, tracers and gateways note down.
+INCIDENTAL = frozenset(
+    {
+        *("age", "alt-svc", "date", "server", "server-timing", "via", "x-powered-by"),
+        *("cf-cache-status", "cf-ray", "nel", "report-to", "x-cache", "x-cache-hits", "x-served-by", "x-timer"),
+        *("request-id", "traceparent", "tracestate", "x-amz-cf-id", "x-amzn-requestid", "x-amzn-trace-id"),
+        *("x-b3-sampled", "x-b3-spanid", "x-b3-traceid", "x-correlation-id", "x-request-id", "x-trace-id"),
+        *("ratelimit", "ratelimit-limit", "ratelimit-policy", "ratelimit-remaining", "ratelimit-reset"),
+        *("x-rate-limit-limit", "x-rate-limit-remaining", "x-rate-limit-reset", "x-ratelimit-limit"),
+        *("x-ratelimit-remaining", "x-ratelimit-reset", "x-ratelimit-resource", "x-ratelimit-used"),
+        *("x-envoy-upstream-service-time", "x-process-time", "x-response-time", "x-runtime"),
+    }
+)
+# Compared only by presence: opaque by definition (RFC 9110 §8.8.3), or moments that move with the clock.
+_OPAQUE = frozenset({"etag", "expires", "retry-after"})
 # Comma-separated members whose order means nothing (RFC 9110 §12.5.5 and §10.2.1, RFC 9111 §5.2, the Fetch standard).
 _SETS = frozenset(
     {
@@ -49,32 +60,54 @@ _SETS = frozenset(
         "vary",
     }
 )
+# URLs, in which the application's own host says only how it was reached (RFC 9110 §10.2.2 and §8.7).
+_LOCATIONS = frozenset({"location", "content-location"})
+# New with each answer (Content Security Policy level 3, §2.3.1).
+_POLICIES = frozenset({"content-security-policy", "content-security-policy-report-only"})
+_NONCE = re.compile(r"'nonce-[A-Za-z0-9+/_=-]+'")
 _PRESENT = "present"
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
-def comparable_headers(headers: Iterable[tuple[str, str]]) -> dict[HeaderPath, str]:
-    """Path -> text. Lines of one name are joined (RFC 9110 §5.3), but for Set-Cookie; names are in lower case."""
+def uncompared_names(rules: CompareRules) -> frozenset[bytes]:
+    """The names of fields that are left out as a whole, as they come in an answer: in lower case."""
+    names = FRAMING | (INCIDENTAL - rules.headers) | rules.ignore_headers
+    return frozenset(name.encode("latin-1", "replace") for name in names)
+
+
+def comparable_headers(
+    headers: Iterable[tuple[str, str]], *, own_hosts: Collection[str] = (), compared: Collection[str] = ()
+) -> dict[HeaderPath, str]:
+    """Path -> text. Lines of one name are joined (RFC 9110 §5.3), but for Set-Cookie; names are in lower case.
+
+    `own_hosts` are authorities (`host:port`, in lower case) that mean the application itself; `compared` are names that
+    are compared although they're INCIDENTAL.
+    """
     lines: dict[str, list[str]] = {}
     for name, value in headers:
         lines.setdefault(name.lower(), []).append(value.strip())
     found: dict[HeaderPath, str] = {}
     for name, values in lines.items():
-        if name not in IGNORED:
-            found.update(_parts(name, values))
+        if name not in FRAMING and (name not in INCIDENTAL or name in compared):
+            found.update(_parts(name, values, own_hosts))
     return found
 
 
 def header_differences(
-    control: Iterable[tuple[str, str]], candidate: Iterable[tuple[str, str]], ignored: Collection[str]
+    control: Iterable[tuple[str, str]],
+    candidate: Iterable[tuple[str, str]],
+    rules: CompareRules,
+    own_hosts: Collection[str] = (),
 ) -> list[Difference]:
-    """The differences in the headers, by path. `ignored` holds names, also `set-cookie.session.samesite`."""
-    before, after = comparable_headers(control), comparable_headers(candidate)
+    """The differences in the headers, by path. What rules ignore may also be `set-cookie.session.samesite`."""
+    before = comparable_headers(control, own_hosts=own_hosts, compared=rules.headers)
+    after = comparable_headers(candidate, own_hosts=own_hosts, compared=rules.headers)
     differences: list[Difference] = []
     reported: set[HeaderPath] = set()
     # Shorter paths first: a cookie that is missing isn't followed by its attributes.
     for path in sorted(before.keys() | after.keys(), key=lambda path: (len(path), path)):
         old, new = before.get(path), after.get(path)
-        if old == new or path[:-1] in reported or _is_ignored(path, ignored):
+        if old == new or path[:-1] in reported or _is_ignored(path, rules.ignore_headers):
             continue
         change = EXTRA if old is None else MISSING if new is None else VALUE
         if change != VALUE:
@@ -87,11 +120,15 @@ def _is_ignored(path: HeaderPath, ignored: Collection[str]) -> bool:
     return any(".".join(path[:length]) in ignored for length in range(1, len(path) + 1))
 
 
-def _parts(name: str, values: list[str]) -> Iterator[tuple[HeaderPath, str]]:
+def _parts(name: str, values: list[str], own_hosts: Collection[str]) -> Iterator[tuple[HeaderPath, str]]:
     if name == "set-cookie":
         yield from _cookies(values)
     elif name == "content-type":
         yield from _content_type(", ".join(values))
+    elif name in _LOCATIONS:
+        yield (name,), _within(", ".join(values), own_hosts)
+    elif name in _POLICIES:
+        yield (name,), _NONCE.sub("'nonce-…'", ", ".join(values))
     elif name in _OPAQUE:
         yield (name,), _PRESENT
     elif name in _SETS:
@@ -99,6 +136,18 @@ def _parts(name: str, values: list[str]) -> Iterator[tuple[HeaderPath, str]]:
         yield (name,), ", ".join(sorted(members - {""}))
     else:
         yield (name,), ", ".join(values)
+
+
+def _within(url: str, own_hosts: Collection[str]) -> str:
+    """The URL without scheme and host where they're the application's own."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url
+    authority = parts.netloc.rpartition("@")[2].lower().removesuffix(_DEFAULT_PORTS.get(parts.scheme, " "))
+    if parts.scheme not in {"http", "https", ""} or authority not in own_hosts:
+        return url
+    return urlunsplit(("", "", parts.path or "/", parts.query, parts.fragment))
 
 
 def _content_type(value: str) -> Iterator[tuple[HeaderPath, str]]:

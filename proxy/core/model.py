@@ -161,10 +161,14 @@ class ShadowRule:
 
 @dataclass(frozen=True, slots=True)
 class CompareRules:
-    """What differs on purpose. `keys` maps a list's path to the member that identifies its items."""
+    """What differs on purpose. `keys` maps a list's path to the member that identifies its items.
+
+    `headers` are names that are compared although `compared_headers.INCIDENTAL` has them.
+    """
 
     ignore: tuple[Path, ...] = ()
     ignore_headers: frozenset[str] = frozenset()
+    headers: frozenset[str] = frozenset()
     unordered: tuple[Path, ...] = ()
     keys: tuple[tuple[Path, str], ...] = ()
     tolerance: tuple[tuple[Path, float], ...] = ()

@@ -8,22 +8,6 @@ from __future__ import annotations
 
 from proxy.core.head import RawHeaders, fields_of
 
-# Framing and bookkeeping of one exchange; `normalise` ignores them too.
-_UNCOMPARED = frozenset(
-    {
-        b"date",
-        b"server",
-        b"via",
-        b"age",
-        b"connection",
-        b"keep-alive",
-        b"proxy-connection",
-        b"transfer-encoding",
-        b"content-length",
-        b"x-request-id",
-    }
-)
-
 
 def is_same(
     status: int,
@@ -32,12 +16,12 @@ def is_same(
     other_status: int,
     other_lines: bytes,
     other_body: list[bytes],
-    ignored: frozenset[bytes],
+    uncompared: frozenset[bytes],
 ) -> bool:
     """Whether both answers are byte-equal. `lines` are field lines, each with its CRLF; bodies are lists of chunks.
 
-    `ignored` are the names the route's rules ignore. The order of differently named fields carries no meaning
-    (RFC 9110 §5.3), that of equally named ones does.
+    `uncompared` are the names of fields that don't count (`compared_headers.uncompared_names`). The order of
+    differently named fields carries no meaning (RFC 9110 §5.3), that of equally named ones does.
     """
     if status != other_status:
         return False
@@ -45,11 +29,11 @@ def is_same(
         return False
     if lines == other_lines:
         return True
-    return _comparable(lines, ignored) == _comparable(other_lines, ignored)
+    return _comparable(lines, uncompared) == _comparable(other_lines, uncompared)
 
 
-def _comparable(lines: bytes, ignored: frozenset[bytes]) -> RawHeaders:
-    kept = [field for field in fields_of(lines) if field[0] not in _UNCOMPARED and field[0] not in ignored]
+def _comparable(lines: bytes, uncompared: frozenset[bytes]) -> RawHeaders:
+    kept = [field for field in fields_of(lines) if field[0] not in uncompared]
     kept.sort(key=_name)
     return kept
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from proxy.core.compared_headers import uncompared_names
 from proxy.core.decide import key_headers
 from proxy.core.mask import Masker
 from proxy.core.model import LEGACY, NEW
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Current:
-    """`wanted` are the header names (lower case, bytes) that decisions read; `ignored` those a route's rules ignore.
+    """`wanted` are the header names (lower case, bytes) that decisions read; `uncompared`, by route, those that don't
+    count when answers are compared.
 
     Shadows have upstreams of their own, so that they can't take a connection from users (law 1).
     """
@@ -30,7 +32,7 @@ class Current:
     rollout: Rollout
     table: RouteTable
     wanted: frozenset[bytes]
-    ignored: Mapping[str, frozenset[bytes]]
+    uncompared: Mapping[str, frozenset[bytes]]
     served: Mapping[Side, Upstream]
     shadows: Mapping[Side, Upstream]
     masker: Masker
@@ -55,10 +57,7 @@ def make_current(
         rollout=rollout,
         table=RouteTable(migration.routes),
         wanted=frozenset(name.encode("latin-1") for name in names),
-        ignored={
-            route.name: frozenset(name.encode("latin-1") for name in route.compare.ignore_headers)
-            for route in migration.routes
-        },
+        uncompared={route.name: uncompared_names(route.compare) for route in migration.routes},
         served=upstreams("served", before.served if before else None),
         shadows=upstreams("shadow", before.shadows if before else None),
         masker=Masker(migration.redaction, mask_key),

@@ -68,7 +68,7 @@ class Evidence:
             shadow.status,
             shadow.head.lines,
             pair.shadow_body,
-            pair.current.ignored[pair.route.name],
+            pair.current.uncompared[pair.route.name],
         ):
             pair.tally.count("self_matches" if is_noise else "match")
             pair.has_become("match")

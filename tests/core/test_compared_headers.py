@@ -2,25 +2,72 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
-from proxy.core.compared_headers import IGNORED, header_differences
+from proxy.core.compared_headers import FRAMING, INCIDENTAL, header_differences, uncompared_names
+from proxy.core.model import CompareRules
 
 Headers = list[tuple[str, str]]
+OWN_HOSTS = {"reader.example", "10.0.0.1:8001"}
 Found = list[tuple[tuple[str | int, ...], str, object, object]]
 
 
-def differences(control: Headers, candidate: Headers, ignored: set[str] | None = None) -> Found:
-    found = header_differences(control, candidate, ignored or set())
+def differences(
+    control: Headers, candidate: Headers, ignored: set[str] | None = None, headers: frozenset[str] = frozenset()
+) -> Found:
+    rules = CompareRules(ignore_headers=frozenset(ignored or ()), headers=headers)
+    found = header_differences(control, candidate, rules, OWN_HOSTS)
     assert {difference.kind for difference in found} <= {"header"}
     return [(each.path, each.change, each.before, each.after) for each in found]
 
 
-@pytest.mark.parametrize("name", sorted(IGNORED))
+@pytest.mark.parametrize("name", sorted(FRAMING | INCIDENTAL))
 def test_header_of_the_connection_or_the_moment_is_not_compared(name: str):
     """Such headers differ between any two answers, or follow from the body."""
     assert differences([(name, "1")], [(name, "2")]) == []
     assert differences([(name, "1")], []) == []
+
+
+@pytest.mark.parametrize("name", ["server", "x-ratelimit-limit", "x-cache"])
+def test_header_that_a_route_wants_compared_is(name: str):
+    """Only that one, and also before a pair is sent anywhere."""
+    wanted = frozenset({name})
+    control, candidate = [(name, "1"), ("date", "a")], [(name, "2"), ("date", "b")]
+    assert [((name,), "value", "1", "2")] == differences(control, candidate, headers=wanted)
+    names = uncompared_names(CompareRules(headers=wanted, ignore_headers=frozenset({"x-own"})))
+    assert (False, True, True) == (name.encode() in names, b"date" in names, b"x-own" in names)
+
+
+@pytest.mark.parametrize(
+    ("control", "candidate", "expected"),
+    [
+        ("http://10.0.0.1:8001/a?b=c#d", "/a?b=c#d", []),
+        ("https://READER.example/", "http://10.0.0.1:8001", []),
+        ("https://reader.example:443/a", "//reader.example/a", []),
+        ("https://reader.example/a", "https://other.example/a", [("/a", "https://other.example/a")]),
+        ("https://reader.example:8443/a", "/a", [("https://reader.example:8443/a", "/a")]),
+        ("/a", "/b", [("/a", "/b")]),
+        ("mailto:a@reader.example", "/", [("mailto:a@reader.example", "/")]),
+        ("http://[", "/", [("http://[", "/")]),
+    ],
+)
+def test_location_of_the_application_itself_is_compared_without_its_host(
+    control: str, candidate: str, expected: list[tuple[str, str]]
+):
+    """Both backends are reached under other names than users reach them."""
+    found = differences([("location", control)], [("location", candidate)])
+    assert expected == [(before, after) for _, _, before, after in found]
+
+
+def test_nonce_of_a_policy_is_not_compared():
+    """It is new with each answer; all else of the policy counts."""
+    policy = "script-src 'self' 'nonce-{}'{}"
+    control = [("content-security-policy", policy.format("dGVzdA==", ""))]
+    assert [] == differences(control, [("content-security-policy", policy.format("b3RoZXI=", ""))])
+    assert 1 == len(differences(control, [("content-security-policy", policy.format("b3RoZXI=", " *"))]))
 
 
 @pytest.mark.parametrize(
@@ -36,6 +83,7 @@ def test_header_of_the_connection_or_the_moment_is_not_compared(name: str):
         ([("vary", "accept")], [("vary", "cookie")], [(("vary",), "value", "accept", "cookie")]),
         ([("etag", '"1"')], [("etag", 'W/"2"')], []),
         ([("etag", '"1"')], [], [(("etag",), "missing", "present", None)]),
+        ([("expires", "Thu, 01 Jan 2026 00:00:00 GMT")], [("expires", "Thu, 01 Jan 2026 00:00:01 GMT")], []),
     ],
 )
 def test_headers_are_compared_as_lists_of_values(control: Headers, candidate: Headers, expected: Found):
@@ -90,3 +138,12 @@ def test_ignored_header_may_be_a_part_of_one(name: str):
     control = [("set-cookie", "session=a; SameSite=Lax"), ("x-a", "1")]
     candidate = [("set-cookie", "session=a; SameSite=None"), ("x-a", "2")]
     assert differences(control, candidate, {name}) == [(("x-a",), "value", "1", "2")]
+
+
+def test_documentation_lists_what_is_not_compared():
+    """Both lists of docs/comparing.md are the code's."""
+    text = " ".join((Path(__file__).parents[2] / "docs" / "comparing.md").read_text().split())
+    never = text.partition("follow from the body: ")[2].partition(".")[0]
+    unless = text.partition("what a user did before: ")[2].partition(". In part")[0]
+    assert set(re.findall("`([^`]+)`", never)) == FRAMING
+    assert set(re.findall("`([^`]+)`", unless)) == INCIDENTAL

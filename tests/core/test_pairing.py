@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy.core.compared_headers import uncompared_names
+from proxy.core.model import CompareRules
 from proxy.core.pairing import is_same
 
-NONE: frozenset[bytes] = frozenset()
+DEFAULT = uncompared_names(CompareRules())
 
 
-def same(one: Any, other: Any, ignored: frozenset[bytes] = NONE) -> bool:
-    return is_same(one[0], lines(one[1]), one[2], other[0], lines(other[1]), other[2], ignored)
+def same(one: Any, other: Any, uncompared: frozenset[bytes] = DEFAULT) -> bool:
+    return is_same(one[0], lines(one[1]), one[2], other[0], lines(other[1]), other[2], uncompared)
 
 
 def lines(headers: Any) -> bytes:
