@@ -6,12 +6,14 @@ or talks to a store. From here the values go to the control process, and as a do
 
 from proxy.config.edit import set_percentage
 from proxy.config.file import read, write_atomically
+from proxy.config.ignore import add_ignored
 from proxy.config.load import Loaded, build, load, parse
 from proxy.config.schema import schema
 from proxy.config.snapshot import rollout_document, rollout_from_document
 
 __all__ = [
     "Loaded",
+    "add_ignored",
     "build",
     "load",
     "parse",

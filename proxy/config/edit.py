@@ -8,32 +8,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from ruamel.yaml.nodes import MappingNode, Node
-
 from proxy.config import scalars
 from proxy.config.load import parse
-from proxy.config.source import Source, compose
+from proxy.config.source import compose
+from proxy.config.spans import Change, applied, first_entry, mapping, own
 from proxy.config.suggest import suggestion
 from proxy.errors import ConfigError, NotFound, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from proxy.config.source import Source
     from proxy.core.model import Migration
 
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Text to put in the place of the characters from `start` to `end`."""
-
-    start: int
-    end: int
-    text: str
+_ADVICE = "write rollout: {percentage: ...} into the route"
 
 
 def set_percentage(
@@ -60,7 +53,7 @@ def set_percentage(
         raise Refused(f"{file} is empty")
     members = [each.name for each in before.routes if each.group == found.group]
     _refuse_overridden(members, loaded.overridden)
-    changed = _applied(text, _changes(text, source, route, members, str(scalars.percentage_number(wanted))))
+    changed = applied(text, _changes(text, source, route, members, str(scalars.percentage_number(wanted))))
     _verify(before, lambda: parse(changed, file, environ).migration, found.group, wanted)
     return changed
 
@@ -74,12 +67,6 @@ def _wanted(percentage: str | float) -> int:
         raise Refused(message) from error
     except ValueError as error:
         raise Refused(str(error)) from error
-
-
-def _applied(text: str, changes: list[Change]) -> str:
-    for change in sorted(changes, key=lambda each: each.start, reverse=True):
-        text = text[: change.start] + change.text + text[change.end :]
-    return text
 
 
 def _refuse_overridden(members: list[str], overridden: Mapping[str, str]) -> None:
@@ -121,7 +108,7 @@ def _states(source: Source, route: str) -> bool:
 
 
 def _replacement(text: str, source: Source, route: str, number: str) -> Change:
-    node = _own(source, ("routes", route, "rollout", "percentage"))
+    node = own(source, ("routes", route, "rollout", "percentage"), _ADVICE)
     # The span of a node begins at its anchor or tag; the number stands at its end.
     start = node.end_mark.index - len(node.value)
     if text[start : node.end_mark.index] != node.value:
@@ -131,46 +118,7 @@ def _replacement(text: str, source: Source, route: str, number: str) -> Change:
 
 def _addition(text: str, source: Source, route: str, number: str) -> Change:
     loc = ("routes", route)
-    rollout = source.entries(_mapping(_own(source, loc))).get("rollout")
+    rollout = source.entries(mapping(own(source, loc, _ADVICE))).get("rollout")
     if rollout is None:
-        return _first_entry(text, source, loc, f"rollout: {{percentage: {number}}}")
-    return _first_entry(text, source, (*loc, "rollout"), f"percentage: {number}")
-
-
-def _own(source: Source, loc: tuple[str, ...]) -> Node:
-    """The node at a place that is written there, and not brought there by an alias or a merge key."""
-    node = source.root
-    for depth, key in enumerate(loc, start=1):
-        entry = source.entries(_mapping(node))[key]
-        # An alias stands for a node that begins before its own key.
-        if entry.is_merged or entry.value.start_mark.index < entry.key.end_mark.index:
-            line = entry.value.start_mark.line + 1
-            raise Refused(
-                f"{'.'.join(loc[:depth])} comes from an alias or a merge key (line {line}), which others may share; "
-                f"write rollout: {{percentage: ...}} into the route {loc[1]!r}, or edit line {line} by hand"
-            )
-        node = entry.value
-    return node
-
-
-def _mapping(node: Node) -> MappingNode:
-    if not isinstance(node, MappingNode):  # pragma: no cover  # the config is valid
-        raise Refused(f"line {node.start_mark.line + 1} is not a mapping; edit it by hand")
-    return node
-
-
-def _first_entry(text: str, source: Source, loc: tuple[str, ...], entry: str) -> Change:
-    """The entry put before the first one of a mapping, in the mapping's own style."""
-    node = _mapping(_own(source, loc))
-    if not node.value:
-        at = text.index("{", node.start_mark.index) + 1
-        return Change(at, at, entry)
-    at = node.value[0][0].start_mark.index
-    if node.flow_style:
-        return Change(at, at, f"{entry}, ")
-    line_start = text.rfind("\n", 0, at) + 1
-    indentation = text[line_start:at]
-    if indentation.strip():
-        raise Refused(f"{'.'.join(loc)} begins in the middle of a line; write {entry} into it by hand")
-    newline = "\r\n" if text[:line_start].endswith("\r\n") else "\n"
-    return Change(at, at, f"{entry}{newline}{indentation}")
+        return first_entry(text, source, loc, f"rollout: {{percentage: {number}}}", _ADVICE)
+    return first_entry(text, source, (*loc, "rollout"), f"percentage: {number}", _ADVICE)

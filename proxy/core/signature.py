@@ -34,7 +34,7 @@ _ID = re.compile(
     """,
     re.VERBOSE,
 )
-_PLACEHOLDER = "{id}"
+PLACEHOLDER = "{id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,4 +72,4 @@ def general_path(difference: Difference) -> str:
 def _general(part: str | int) -> Step:
     if isinstance(part, int):
         return EACH
-    return _PLACEHOLDER if _ID.fullmatch(part) else part
+    return PLACEHOLDER if _ID.fullmatch(part) else part

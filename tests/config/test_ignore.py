@@ -1,0 +1,108 @@
+"""One rule is added to a route's ignored places, in one line that says who wanted it; all else stays as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.config import add_ignored, parse
+from proxy.errors import NotFound, Refused
+
+if TYPE_CHECKING:
+    from proxy.core.model import Migration
+
+HEAD = """version: 1
+backends: {legacy: {url: "http://h:1"}, new: {url: "http://h:2"}}
+users: {salt: s, key: ["cookie:id"]}
+routes:
+  a:
+    match: {prefix: /}
+"""
+FULL = Path(__file__).with_name("full.yaml")
+
+
+def added(rest: str, rule: str = "$.x", comment: str = "ada: why (T-1)") -> str:
+    text = add_ignored(HEAD + rest, "a", rule, comment, "migration.yaml")
+    parse(text, "migration.yaml", {})
+    return text.removeprefix(HEAD)
+
+
+def migration(text: str) -> Migration:
+    return parse(text, "migration.yaml", {}).migration
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('    compare: {ignore: ["$.y"]}\n', '    compare: {ignore: ["$.x", "$.y"]}  # ada: why (T-1)\n'),
+        ("    compare: {ignore: []} # c\n", '    compare: {ignore: ["$.x"]} # c  # ada: why (T-1)\n'),
+        ("    compare: {unordered: []}", '    compare: {ignore: ["$.x"], unordered: []}  # ada: why (T-1)'),
+        (
+            '    compare:\n      ignore:\n        # y\n        - "$.y"  # z\n',
+            '    compare:\n      ignore:\n        # y\n        - "$.x"  # ada: why (T-1)\n        - "$.y"  # z\n',
+        ),
+        (
+            "    compare:\r\n      ignore:\r\n      - $.y\r\n",
+            '    compare:\r\n      ignore:\r\n      - "$.x"  # ada: why (T-1)\r\n      - $.y\r\n',
+        ),
+        (
+            "    compare:\n      unordered: []\n",
+            '    compare:\n      ignore: ["$.x"]  # ada: why (T-1)\n      unordered: []\n',
+        ),
+    ],
+)
+def test_rule_is_added_in_the_style_of_the_file(before: str, after: str) -> None:
+    """Flow and block, with and without a list, with either line end."""
+    assert after == added(before)
+
+
+def test_rule_begins_a_compare_where_there_is_none() -> None:
+    """One line more in the route, nothing else."""
+    text = add_ignored(HEAD, "a", "header:x-runtime", "ada: why")
+    assert HEAD == text.replace('    compare: {ignore: ["header:x-runtime"]}  # ada: why\n', "")
+
+
+def test_rule_that_is_there_changes_nothing() -> None:
+    """Asked twice, written once."""
+    text = add_ignored(HEAD, "a", "$.x", "ada: why")
+    assert text == add_ignored(text, "a", "$['x']", "bo: again")
+
+
+def test_full_example_changes_in_one_line() -> None:
+    """In the documented example exactly one line is another."""
+    before, after = FULL.read_text().split("\n"), add_ignored(FULL.read_text(), "feeds", "$.x", "ada: why").split("\n")
+    assert 1 == len(set(after) - set(before))
+    assert 1 >= len(set(before) - set(after))
+
+
+@given(st.text(max_size=300))
+def test_comment_never_becomes_anything_else(comment: str) -> None:
+    """Whatever a reason holds, the config means the same, and it is one line more."""
+    text = add_ignored(HEAD, "a", "$.x", comment)
+    assert migration(text) == migration(add_ignored(HEAD, "a", "$.x", "c"))
+    assert len(HEAD.splitlines()) + 1 == len(text.splitlines())
+
+
+def test_shared_rules_are_left_alone() -> None:
+    """A list that another route shares through an alias would change for both."""
+    rest = '    compare: {ignore: &shared ["$.y"]}\n  b: {match: {prefix: /b}, compare: {ignore: *shared}}\n'
+    with pytest.raises(Refused, match="would change too; add the rule by hand"):
+        added(rest)
+    with pytest.raises(Refused, match="comes from an alias"):
+        add_ignored(HEAD + rest, "b", "$.x", "c")
+
+
+def test_rule_that_a_variable_would_hide_is_refused() -> None:
+    """What wins over the file is named."""
+    with pytest.raises(Refused, match="CHANGEOVER_ROUTES__A__COMPARE__IGNORE"):
+        add_ignored(HEAD, "a", "$.x", "c", environ={"CHANGEOVER_ROUTES__A__COMPARE__IGNORE": '["$.y"]'})
+
+
+def test_unknown_route_is_named() -> None:
+    """With the file."""
+    with pytest.raises(NotFound, match="'b' is not in config"):
+        add_ignored(HEAD, "b", "$.x", "c")

@@ -1,0 +1,52 @@
+"""Signatures and rules: the rule made of a signature covers it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.core.difference import Difference
+from proxy.core.ignoring import covering_rule, ignoring_rule
+from proxy.core.model import CompareRules
+from proxy.core.paths import parse
+from proxy.core.signature import sign
+
+concrete = st.lists(st.text() | st.integers(0, 9), min_size=1, max_size=5).map(tuple)
+
+
+@given(concrete)
+def test_rule_of_a_signature_ignores_the_difference_and_covers_the_signature(path: tuple[str | int, ...]) -> None:
+    """What `diffs ignore` writes hides what it was asked to hide."""
+    signature = sign("feeds", Difference("body", path, "value", 1, 2))
+    rule = ignoring_rule("body", signature.path)
+    assert rule is not None
+    assert parse(rule).matches(path)
+    assert rule == covering_rule(CompareRules(ignore=(parse(rule),)), "body", signature.path)
+
+
+@pytest.mark.parametrize(("kind", "path"), [("status", "status"), ("body", "$")])
+def test_status_and_whole_body_have_no_rule(kind: str, path: str) -> None:
+    """A rule names a place; these have none."""
+    assert (None, None) == (ignoring_rule(kind, path), covering_rule(CompareRules(), kind, path))
+
+
+@pytest.mark.parametrize(
+    ("rule", "path", "expected"),
+    [
+        ("$.a", "$.a.b[*].c", "$.a"),
+        ("$.a[3]", "$.a[*]", None),
+        ("$..c", "$.a[*].c", "$..c"),
+        ("$.a.b", "$.a", None),
+    ],
+)
+def test_rule_covers_what_lies_below_it_and_all_of_it_only(rule: str, path: str, expected: str | None) -> None:
+    """A rule for one index is not one for each."""
+    assert expected == covering_rule(CompareRules(ignore=(parse(rule),)), "body", path)
+
+
+def test_header_rule_covers_the_attributes_of_its_cookie() -> None:
+    """As the comparison has it."""
+    rules = CompareRules(ignore_headers=frozenset({"set-cookie.id"}))
+    assert "header:set-cookie.id" == covering_rule(rules, "header", "set-cookie.id.samesite")
+    assert "header:set-cookie.id.samesite" == ignoring_rule("header", "set-cookie.id.samesite")
