@@ -58,6 +58,8 @@ def signature_row(signature_id: str = "a1b2c3d4e5f6", **changes: Any) -> Json:
         "first_seen": SINCE,
         "last_seen": SINCE + 60,
         "state": "new",
+        "rule": "",
+        "versions": [],
         **changes,
     }
 
@@ -186,6 +188,14 @@ class FakeControl:
         found = self._signature(signature_id)
         found["state"] = state
         return self._answer(found)
+
+    async def ignore_by_rule(
+        self, signature_id: str, reason: str, who: str, owner: str | None, ticket: str | None, /
+    ) -> Json:
+        self.calls.append(("ignore_by_rule", signature_id, reason, who, owner, ticket))
+        found = self._signature(signature_id)
+        found.update(state="ignored", rule=found["path"])
+        return self._answer({**found, "file": "config/migration.yaml", "note": ""})
 
     async def explain(
         self, method: str, path: str, user: str | None, host: str | None, headers: Mapping[str, str], /

@@ -27,6 +27,7 @@ from proxy.admin.fields import (
     read_query,
     refuse,
     text_field,
+    truth_field,
     unknown_name,
 )
 from proxy.admin.guard import Guard
@@ -111,18 +112,17 @@ async def get_diff(request: Request, control: ControlApi) -> Any:
 
 
 async def post_state(request: Request, control: ControlApi) -> Any:
-    body = await read_object(request, ("state", "reason", "owner", "ticket", "until"))
+    body = await read_object(request, ("state", "reason", "owner", "ticket", "until", "rule"))
     state = text_field(body, "state")
     _check_state(state, SETTABLE_STATES)
-    return await control.set_state(
-        request.path_params["id"],
-        state,
-        text_field(body, "reason"),
-        read_who(request),
-        optional_text_field(body, "owner"),
-        optional_text_field(body, "ticket"),
-        moment_field(body, "until"),
-    )
+    id_, reason, who = request.path_params["id"], text_field(body, "reason"), read_who(request)
+    owner, ticket = optional_text_field(body, "owner"), optional_text_field(body, "ticket")
+    until = moment_field(body, "until")
+    if not truth_field(body, "rule"):
+        return await control.set_state(id_, state, reason, who, owner, ticket, until)
+    if state != "ignored" or until is not None:
+        refuse('"rule" goes with the state "ignored" and without "until": a rule ignores, and has no end')
+    return await control.ignore_by_rule(id_, reason, who, owner, ticket)
 
 
 async def get_explain(request: Request, control: ControlApi) -> Any:

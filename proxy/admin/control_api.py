@@ -43,6 +43,10 @@ class ControlApi(Protocol):
         /,
     ) -> Json: ...
 
+    async def ignore_by_rule(
+        self, signature_id: str, reason: str, who: str, owner: str | None, ticket: str | None, /
+    ) -> Json: ...
+
     async def explain(
         self, method: str, path: str, user: str | None, host: str | None, headers: Mapping[str, str], /
     ) -> Json: ...

@@ -104,6 +104,14 @@ def moment_field(document: Mapping[str, Any], name: str) -> float | None:
     return float(value)
 
 
+def truth_field(document: Mapping[str, Any], name: str) -> bool:
+    """True or false; false where the field is missing or null."""
+    value = document.get(name)
+    if value is not None and not isinstance(value, bool):
+        refuse(f'"{name}" must be true or false, not {_kind(value)}')
+    return bool(value)
+
+
 def read_query(request: Request, known: Collection[str], repeatable: Collection[str] = ()) -> dict[str, str]:
     """The query's fields, each at most once (the `repeatable` ones are left to the caller)."""
     given = [name for name, _ in request.query_params.multi_items()]

@@ -57,12 +57,13 @@ def _summary(detail: Json) -> list[str]:
         _labelled("first", moment(detail["first_seen"])),
         _labelled("last", moment(detail["last_seen"])),
         _labelled("state", detail["state"]),
+        *([_labelled("versions", ", ".join(detail["versions"]))] if detail.get("versions") else []),
     ]
 
 
 def _decision(detail: Json) -> list[str]:
     """What people said about it; nothing where nobody did."""
-    texts = [(name, detail.get(name)) for name in ("who", "reason", "owner", "ticket")]
+    texts = [(name, detail.get(name)) for name in ("who", "reason", "owner", "ticket", "rule")]
     if detail.get("until") is not None:
         texts.append(("until", moment(detail["until"])))
     return [_labelled(name, text) for name, text in texts if text]

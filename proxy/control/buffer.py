@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MAX_MINUTES = 10_000  # (route, minute) rows; 100 routes for 100 minutes, some MB
 MAX_USERS = 20_000  # for each route and side: as many as the store keeps exactly
 MAX_SIGHTINGS = 2_000  # signatures; the store keeps 1,000 for a route
+MAX_VERSIONS = 10  # of one signature, as many as the store keeps
 MAX_EXAMPLE_BYTES = 16 * 1024 * 1024
 
 
@@ -126,6 +127,7 @@ def _merged(earlier: Sighting, later: Sighting) -> Sighting:
         count=earlier.count + later.count,
         example=later.example if later.example is not None else earlier.example,
         compared_total=max(earlier.compared_total, later.compared_total),
+        versions=tuple(dict.fromkeys((*earlier.versions, *later.versions)))[-MAX_VERSIONS:],
     )
 
 

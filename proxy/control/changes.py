@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from proxy import config
@@ -70,15 +71,24 @@ class Changes:
         """
         async with self._lock:
             await self._reload(BY_FILE, f"file on {self._node}", "")  # what others wrote has its own lines in the audit
-            is_changed = await asyncio.to_thread(self._edit, name, number)
+            is_changed = await asyncio.to_thread(self._edit, config.set_percentage, name, number)
             await self._reload("rollout.set", who, reason)
             answer = {**self._route_answer(self.route(name)), "changed": is_changed, "file": str(self._live.file)}
         return {**answer, "audited": await self._recorder.is_audited(AUDIT_PATIENCE_S)}
 
-    def _edit(self, name: str, number: float) -> bool:
+    async def add_rule(self, name: str, rule: str, comment: str, reason: str, who: str) -> Json:
+        """Adds a place to what a route's comparison ignores, in the file, and puts it in force. Raises as above."""
+        async with self._lock:
+            await self._reload(BY_FILE, f"file on {self._node}", "")
+            is_changed = await asyncio.to_thread(self._edit, partial(config.add_ignored, comment=comment), name, rule)
+            await self._reload("rule.added", who, reason)
+        return {"changed": is_changed, "file": str(self._live.file)}
+
+    def _edit(self, edit: Callable[..., str], name: str, value: float | str) -> bool:
+        """Writes the file with `edit(text, name, value)`; whether that changed it."""
         file = self._live.file
         text = config.read(file)
-        changed = config.set_percentage(text, name, number, str(file), self._environ)
+        changed = edit(text, name, value, file=str(file), environ=self._environ)
         if changed != text:
             config.write_atomically(file, changed)
         return changed != text
@@ -118,6 +128,11 @@ class Changes:
             )
 
     # --- answers ---
+    @property
+    def file(self) -> str:
+        """The config file that is edited."""
+        return str(self._live.file)
+
     def route(self, name: str) -> Route:
         """A route that is in force. Raises NotFound with what may have been meant."""
         migration = self._live.rollout.migration

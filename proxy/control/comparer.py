@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 MAX_SIGNATURES = 50  # of one pair; a page that is another page altogether has no more to say
+VERSION_HEADER = "x-version"
+MAX_VERSION_CHARACTERS = 64  # a commit's digest has 40; this is kept with each signature
 EXAMPLE_INTERVAL_S = 1.0  # encoding an example costs more than many a comparison; the store keeps eight
 _NICENESS = 10
 _REMEMBERED = 4096
@@ -107,12 +109,21 @@ class Comparer:
             example=encode_example(pair, [*first.values(), *_others(signed, first)]) if due else None,
             example_for=due,
             has_more=any(each.signature.id not in first for each in signed),
+            version=_version(pair),
         )
 
 
 def _authority(backend: Backend) -> str:
     """As a URL has it: without the scheme's own port."""
     return backend.base_url.partition("://")[2].lower().removesuffix(":80" if backend.scheme == "http" else ":443")
+
+
+def _version(pair: Pair) -> str:
+    """What the new backend says of itself in its answer; "" where it says nothing, or was not asked."""
+    if pair.kind != "candidate":
+        return ""
+    said = (value for name, value in pair.candidate.headers if name == VERSION_HEADER)
+    return next(said, "")[:MAX_VERSION_CHARACTERS]
 
 
 def _signed(route: str, differences: Iterable[Difference]) -> list[Signed]:

@@ -28,10 +28,12 @@ from proxy.control.intake import Intake
 from proxy.control.link import LinkServer
 from proxy.control.noise import Silenced
 from proxy.control.recorder import Recorder
+from proxy.control.rejudge import Rejudge
 from proxy.control.retention import keep_swept
 from proxy.control.rollout import LiveRollout
 from proxy.control.store_threads import StoreThreads
 from proxy.control.totals import Totals
+from proxy.control.triage import Triage
 from proxy.control.watcher import changes, content_hash
 from proxy.errors import NotFound
 from proxy.traffic.tasks import Tasks
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from proxy.core.model import CompareRules
     from proxy.settings import Settings
     from proxy.store import Store
 
@@ -78,6 +81,8 @@ class Control:
         self._changes = Changes(
             self._live, store, self._threads, self._recorder, self._decisions, environ, settings.node
         )
+        self._triage = Triage(store, self._threads, self._decisions, self._changes)
+        self._rejudge = Rejudge(store, self._threads, self._comparers, self._compare_rules)
         self._totals = Totals(store, self._threads, self._recorder)
         self._reload_wanted = asyncio.Event()
         self.on_reloaded: Callable[[], None] = lambda: None  # after each reading of the config, refused or not
@@ -85,6 +90,10 @@ class Control:
     def _publish(self, document: Mapping[str, Any]) -> None:
         self._comparers.set_rules(document["config"])
         self._link.publish(document)
+        self._rejudge.wake()
+
+    def _compare_rules(self) -> dict[str, CompareRules]:
+        return {route.name: route.compare for route in self._live.rollout.migration.routes}
 
     # --- life ---
     async def __aenter__(self) -> Self:
@@ -104,6 +113,7 @@ class Control:
                 self._follow_wishes(),
                 self._keep_on_disk(),
                 self._decisions.run(),
+                self._rejudge.run(),
                 keep_swept(self._store, self._recorder, self._settings),
             ):
                 stack.callback(tasks.spawn(work).cancel)
@@ -289,12 +299,12 @@ class Control:
         ticket: str | None,
         until: float | None,
     ) -> Json:
-        await self._threads.run(
-            lambda: self._store.set_state(signature_id, state, who, reason, owner or "", ticket or "", until)
-        )
-        await self._decisions.refresh()
-        detail = await self._threads.run(lambda: self._store.signature(signature_id))
-        return figures.signature_row(detail.row)
+        return await self._triage.set_state(signature_id, state, reason, who, owner, ticket, until)
+
+    async def ignore_by_rule(
+        self, signature_id: str, reason: str, who: str, owner: str | None, ticket: str | None
+    ) -> Json:
+        return await self._triage.ignore_by_rule(signature_id, reason, who, owner, ticket)
 
     async def audit(self, limit: int) -> list[Json]:
         return figures.audit_rows(await self._threads.run(lambda: self._store.audit(limit)))

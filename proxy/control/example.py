@@ -10,13 +10,13 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from proxy.core.evidence import Answer, Pair
 from proxy.core.paths import write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from proxy.core.compare import Difference
-    from proxy.core.evidence import Answer, Pair
     from proxy.core.signature import Signature
 
 MAX_BODY_BYTES = 65_536  # of each side: more than anybody reads, and eight examples of it fit any store
@@ -50,6 +50,43 @@ def encode_example(pair: Pair, differences: Iterable[Signed]) -> bytes:
         "differences_left_out": max(len(listed) - MAX_DIFFERENCES, 0),
     }
     return json.dumps(content, separators=(",", ":")).encode()
+
+
+def decode_example(payload: bytes, route: str) -> Pair | None:
+    """The pair of an example, to be compared again; None where a body was cut, so that a comparison would mislead."""
+    content = json.loads(payload)
+    sides = content["control"], content["candidate"]
+    if any(side["is_body_cut"] for side in sides):
+        return None
+    request = content["request"]
+    control, candidate = map(_read_answer, sides)
+    return Pair(
+        request_id=request["id"],
+        route=route,
+        kind=content["kind"],
+        served=content["served"],
+        at=request["at"],
+        method=request["method"],
+        target=request["target"],
+        request_headers=_read_headers(request["headers"]),
+        control=control,
+        candidate=candidate,
+    )
+
+
+def _read_answer(side: dict[str, Any]) -> Answer:
+    return Answer(
+        status=side["status"],
+        headers=_read_headers(side["headers"]),
+        body=None if side["body"] is None else side["body"].encode("utf-8", "replace"),
+        length=side["length"],
+        digest=side["digest"],
+        elapsed_us=round(side["elapsed_ms"] * 1000),
+    )
+
+
+def _read_headers(headers: Iterable[Iterable[str]]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, value in headers)
 
 
 def _answer(answer: Answer) -> dict[str, Any]:

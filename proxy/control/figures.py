@@ -152,6 +152,8 @@ def signature_row(row: SignatureRow) -> Json:
         "owner": row.owner,
         "ticket": row.ticket,
         "until": row.until,
+        "rule": row.rule,
+        "versions": list(row.versions),
     }
 
 

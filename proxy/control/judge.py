@@ -41,7 +41,13 @@ def _are_silenced(outcome: Outcome, silenced: Container[str]) -> bool:
 
 def sightings_of(outcome: Outcome, at: float) -> list[Sighting]:
     """One sighting for each signature, with the example where it is meant for it."""
+    versions = (outcome.version,) if outcome.version else ()
     return [
-        Sighting(signature, at, example=outcome.example if signature.id in outcome.example_for else None)
+        Sighting(
+            signature,
+            at,
+            example=outcome.example if signature.id in outcome.example_for else None,
+            versions=versions,
+        )
         for signature in outcome.signatures
     ]

@@ -31,6 +31,7 @@ class Outcome:
 
     `signatures` are its differences, each once; `has_more` says that there were too many to list. `example` is the
     masked pair as JSON (docs/admin-api.md), meant for the signatures in `example_for`; None where a recent one will do.
+    `version` is what the new backend says of itself (`x-version`), or "".
     """
 
     route: str
@@ -41,6 +42,7 @@ class Outcome:
     example: bytes | None = None
     example_for: frozenset[str] = frozenset()
     has_more: bool = False
+    version: str = ""
 
 
 def encode_outcome(outcome: Outcome) -> bytes:
@@ -52,6 +54,7 @@ def encode_outcome(outcome: Outcome) -> bytes:
         "signatures": [asdict(signature) for signature in outcome.signatures],
         "example_for": sorted(outcome.example_for),
         "has_more": outcome.has_more,
+        "version": outcome.version,
     }
     text = json.dumps(head, separators=(",", ":")).encode()
     return b"".join((_LENGTH.pack(len(text)), text, outcome.example or b""))
@@ -71,6 +74,7 @@ def decode_outcome(payload: bytes) -> Outcome:
             example=payload[end:] or None,
             example_for=frozenset(head["example_for"]),
             has_more=head["has_more"],
+            version=head["version"],
         )
     except (struct.error, KeyError, TypeError) as error:
         raise ValueError(f"not an outcome: {error}") from error

@@ -23,6 +23,7 @@ ALL_STATES = SETTABLE_STATES | {"regressed", "fixed"}
 
 MIN_EXPECTED_SIGHTINGS = 5.0  # e^-5 = 0.7 %: the chance that it is still there and went unseen
 MIN_PAIRS_SINCE = 50  # a share near 1 would need 5 pairs only; a burst of one user's requests is no evidence
+RULE_GRACE_S = 5.0  # sightings of pairs compared before the rule came are still on their way to the store
 MIN_QUIET_S = 60.0  # far beyond the comparer's queue (64 pairs a worker, 2 s each at worst, several in parallel)
 
 _CAN_BE_FIXED = frozenset({"new", "known", "regressed"})
@@ -31,6 +32,8 @@ _CAN_BE_FIXED = frozenset({"new", "known", "regressed"})
 @dataclass(frozen=True, slots=True)
 class Track:
     """What is stored of one signature, as far as its state depends on it. Times are Unix seconds.
+
+    `ruled_at` is when a rule of the config was found to ignore all of its examples, None where none does.
 
     `compared_at_last_seen` is the number of comparable pairs of its route when it was last seen; `until` is the end
     of the decision in `stored`, or None when it has none.
@@ -41,10 +44,13 @@ class Track:
     count: int
     last_seen: float
     compared_at_last_seen: int
+    ruled_at: float | None = None
 
 
 def state_at(track: Track, compared: int, now: float) -> State:
     """The state as people see it at `now`, when `compared` pairs of the route have been compared."""
+    if track.ruled_at is not None and track.last_seen <= track.ruled_at + RULE_GRACE_S:
+        return "ignored"  # a later sighting says that the rule doesn't cover all of it
     decided = _decided(track, now)
     if decided in _CAN_BE_FIXED and _is_gone(track, compared, now):
         return "fixed"

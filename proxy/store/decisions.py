@@ -14,6 +14,7 @@ from sqlalchemy import delete, insert, select, update
 from proxy.core.model import ALL_MILLIPERCENT, Hold
 from proxy.core.triage import SETTABLE_STATES
 from proxy.errors import NotFound, Refused, StoreError
+from proxy.store.counts import compared
 from proxy.store.tables import AUDIT, HOLDS, INSTALLATION, SIGNATURES
 from proxy.store.upsert import insert_into
 from proxy.store.values import AuditRow
@@ -78,6 +79,29 @@ def set_state(connection: Connection, id_: str, decision: dict[str, Any], at: fl
     before = {name: row[name] for name in _DECISION}
     connection.execute(update(SIGNATURES).where(SIGNATURES.c.id == id_).values(**decision))
     _changed(connection, at, decision["who"], "diff.state", id_, before, decision, decision["reason"])
+
+
+def set_rule(connection: Connection, id_: str, rule: str, by: dict[str, Any], at: float) -> None:
+    """Stores which rule of the config ignores a signature, or "" for none; nothing where that is stored already.
+
+    `by` holds who and reason, and owner and ticket where a person asked for the rule; then they are stored too.
+    Without the rule the evidence begins anew: pairs compared under it could not have shown the signature.
+    Raises NotFound.
+    """
+    row = connection.execute(select(SIGNATURES).where(SIGNATURES.c.id == id_).with_for_update()).mappings().first()
+    if row is None:
+        raise unknown_signature(id_)
+    if row["rule"] == rule and "owner" not in by:
+        return
+    values: dict[str, Any] = {"rule": rule, "ruled_at": at if rule else None}
+    if not rule:
+        total = compared(connection, {row["route"]})[row["route"]]
+        values["compared_at_last_seen"] = max(total, row["compared_at_last_seen"])
+    if "owner" in by:
+        values |= by
+    connection.execute(update(SIGNATURES).where(SIGNATURES.c.id == id_).values(**values))
+    before = {"rule": row["rule"]}
+    _changed(connection, at, by["who"], "diff.rule", id_, before, {"rule": rule}, by["reason"])
 
 
 def unknown_signature(id_: str) -> NotFound:

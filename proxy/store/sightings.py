@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from proxy.store.values import Sighting
 
 _Groups = dict[str, list["Sighting"]]
+MAX_VERSIONS = 10  # of the new backend; which deployment brought a difference is seen in the latest ones
 _SLICE = 1_000  # signatures looked up at once; SQLite takes 32,766 parameters, a plan for 1,000 is still quick
 
 
@@ -36,9 +37,10 @@ def add_sightings(connection: Connection, sightings: Sequence[Sighting], limits:
     overflow: Counter[str] = Counter()
     oversized: Counter[str] = Counter()
     for groups in _slices(_grouped(sightings)):
-        tracks = _tracks(connection, groups)
+        rows = _stored(connection, groups)
+        tracks = {id_: track(row) for id_, row in rows.items()}
         admitted = _admitted(connection, groups, tracks, limits.signatures_per_route)
-        _upsert(connection, admitted, tracks)
+        _upsert(connection, admitted, rows)
         oversized.update(add_examples(connection, admitted, limits))
         overflow.update(_left_out(groups, admitted))
     return Written(dict(overflow), dict(oversized))
@@ -46,7 +48,9 @@ def add_sightings(connection: Connection, sightings: Sequence[Sighting], limits:
 
 def track(row: RowMapping) -> Track:
     """What of a stored signature its state depends on."""
-    return Track(row["state"], row["until"], row["count"], row["last_seen"], row["compared_at_last_seen"])
+    return Track(
+        row["state"], row["until"], row["count"], row["last_seen"], row["compared_at_last_seen"], row["ruled_at"]
+    )
 
 
 def _grouped(sightings: Iterable[Sighting]) -> _Groups:
@@ -63,11 +67,11 @@ def _slices(groups: _Groups) -> Iterator[_Groups]:
         yield {id_: groups[id_] for id_ in ids[start : start + _SLICE]}
 
 
-def _tracks(connection: Connection, ids: Iterable[str]) -> dict[str, Track]:
+def _stored(connection: Connection, ids: Iterable[str]) -> dict[str, RowMapping]:
     rows = connection.execute(
         select(SIGNATURES).where(SIGNATURES.c.id.in_(ids)).order_by(SIGNATURES.c.id).with_for_update()
     ).mappings()
-    return {row["id"]: track(row) for row in rows}
+    return {row["id"]: row for row in rows}
 
 
 def _admitted(connection: Connection, groups: _Groups, stored: Mapping[str, Track], limit: int) -> _Groups:
@@ -93,7 +97,7 @@ def _numbers(connection: Connection, routes: set[str]) -> dict[str, int]:
     return dict.fromkeys(routes, 0) | {route: number for route, number in rows}  # noqa: C416  # for mypy
 
 
-def _upsert(connection: Connection, groups: _Groups, stored: Mapping[str, Track]) -> None:
+def _upsert(connection: Connection, groups: _Groups, stored: Mapping[str, RowMapping]) -> None:
     if not groups:
         return
     totals = compared(connection, {_route(group) for group in groups.values()})
@@ -107,6 +111,7 @@ def _upsert(connection: Connection, groups: _Groups, stored: Mapping[str, Track]
             set_={
                 "count": table.count + new.count,
                 "state": new.state,
+                "versions": new.versions,
                 "first_seen": case((new.first_seen < table.first_seen, new.first_seen), else_=table.first_seen),
                 "last_seen": case((new.last_seen > table.last_seen, new.last_seen), else_=table.last_seen),
                 "compared_at_last_seen": case(
@@ -119,8 +124,9 @@ def _upsert(connection: Connection, groups: _Groups, stored: Mapping[str, Track]
     )
 
 
-def _row(id_: str, group: list[Sighting], before: Track | None, total: int) -> dict[str, Any]:
+def _row(id_: str, group: list[Sighting], stored: RowMapping | None, total: int) -> dict[str, Any]:
     signature = group[0].signature
+    before = None if stored is None else track(stored)
     so_far = max(total, *(sighting.compared_total for sighting in group))
     return {
         "id": id_,
@@ -134,7 +140,14 @@ def _row(id_: str, group: list[Sighting], before: Track | None, total: int) -> d
         "first_seen": group[0].at,
         "last_seen": group[-1].at,
         "compared_at_last_seen": so_far,
+        "versions": _versions(() if stored is None else stored["versions"], group),
     }
+
+
+def _versions(before: Iterable[str], group: Iterable[Sighting]) -> list[str]:
+    """The latest versions, each once, in the order in which they were first met."""
+    met = dict.fromkeys([*before, *(version for sighting in group for version in sighting.versions)])
+    return list(met)[-MAX_VERSIONS:]
 
 
 def _left_out(groups: _Groups, admitted: _Groups) -> Counter[str]:

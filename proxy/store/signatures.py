@@ -59,4 +59,6 @@ def _signature(row: RowMapping, total: int, now: float) -> SignatureRow:
         owner=row["owner"],
         ticket=row["ticket"],
         until=row["until"],
+        rule=row["rule"],
+        versions=tuple(row["versions"]),
     )

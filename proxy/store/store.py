@@ -128,6 +128,14 @@ class Store:
         with self._writing() as connection:
             decisions.set_state(connection, id_, decision, self._clock())
 
+    def set_rule(self, id_: str, rule: str, by: dict[str, Any]) -> None:
+        """Says which rule of the config ignores a signature, or "" for none; with its line in the audit.
+
+        `by`: who and reason; owner and ticket too where a person asked for it. Raises NotFound.
+        """
+        with self._writing() as connection:
+            decisions.set_rule(connection, id_, rule, by, self._clock())
+
     # --- holds -----------------------------------------------------------------------------------------------
     def holds(self) -> tuple[Hold, ...]:
         with self._reading() as connection:

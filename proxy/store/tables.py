@@ -123,6 +123,9 @@ SIGNATURES = Table(
     Column("owner", SafeText, nullable=False, server_default=""),
     Column("ticket", SafeText, nullable=False, server_default=""),
     Column("until", Double),
+    Column("rule", SafeText, nullable=False, server_default=""),
+    Column("ruled_at", Double),
+    Column("versions", JSON, nullable=False, server_default="[]"),
     Index("ix_signatures_route", "route"),
     Index("ix_signatures_last_seen", "last_seen"),
 )

@@ -18,7 +18,7 @@ class Sighting:
     """One signature met `count` times. `example` is the masked pair with its differences, as JSON bytes.
 
     `compared_total` is the number of the route's comparable pairs as the writer knows it; the store takes its own
-    sum over all nodes when that is larger.
+    sum over all nodes when that is larger. `versions` are those of the new backend that showed it, oldest first.
     """
 
     signature: Signature
@@ -26,6 +26,7 @@ class Sighting:
     count: int = 1
     example: bytes | None = None
     compared_total: int = 0
+    versions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,10 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class SignatureRow:
-    """One signature as read: `state` is derived from the evidence (`proxy.core.triage`)."""
+    """One signature as read: `state` is derived from the evidence (`proxy.core.triage`).
+
+    `rule` is the rule of the config that ignores all of its examples, or "". `versions`: see `Sighting`; the latest.
+    """
 
     id: str
     route: str
@@ -74,6 +78,8 @@ class SignatureRow:
     owner: str
     ticket: str
     until: float | None
+    rule: str = ""
+    versions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

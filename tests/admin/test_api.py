@@ -95,6 +95,29 @@ def test_state_post_hands_the_whole_decision_on(client: httpx.Client, control: F
     assert [("set_state", "a1b2c3d4e5f6", "ignored", "r", "api", "bo", "T-1", 1_800_000_000.0)] == control.calls
 
 
+def test_state_post_with_a_rule_asks_for_it(client: httpx.Client, control: FakeControl):
+    """Who sets `rule` gets the place and the file in the answer."""
+    answer = client.post(STATE, json={"state": "ignored", "reason": "r", "rule": True, "ticket": "T-1"}).json()
+    assert ("$.items[*].score", "config/migration.yaml", "") == (answer["rule"], answer["file"], answer["note"])
+    assert [("ignore_by_rule", "a1b2c3d4e5f6", "r", "api", None, "T-1")] == control.calls
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"state": "known", "rule": True}, '"rule" goes with the state "ignored"'),
+        ({"state": "ignored", "rule": True, "until": 1_800_000_000}, "has no end"),
+        ({"state": "ignored", "rule": "yes"}, '"rule" must be true or false, not text'),
+    ],
+)
+def test_state_post_refuses_a_rule_that_makes_no_sense(
+    client: httpx.Client, control: FakeControl, fields: dict[str, Any], expected: str
+):
+    """Nothing is decided then."""
+    response = client.post(STATE, json={"reason": "r", **fields})
+    assert (400, True, []) == (response.status_code, expected in response.json()["detail"], control.calls)
+
+
 def test_explain_asks_with_method_host_and_headers(client: httpx.Client, control: FakeControl):
     """Header names are compared in lower case, methods in upper case."""
     query = {"method": "get", "path": "/api/feeds", "user": "7", "host": "a.example", "header": ["X-Staff: 1"]}

@@ -219,6 +219,22 @@ def test_diffs_decisions_carry_everything_given(run: Run, control: FakeControl, 
     )
 
 
+def test_diffs_ignore_writes_a_rule_and_says_where(run: Run, control: FakeControl):
+    """Without an end the place goes into the config."""
+    result = run("diffs", "ignore", "a1b2c3d4e5f6", "--reason", "r", "--ticket", "T-1", env={"LOGNAME": "ada"})
+    assert "a1b2c3d4e5f6: ignored by the rule $.items[*].score in config/migration.yaml\n" == result.stdout
+    assert [("ignore_by_rule", "a1b2c3d4e5f6", "r", "ada", None, "T-1")] == control.calls
+
+
+def test_diffs_reopen_makes_it_new_and_names_the_rule_that_still_hides_it(run: Run, control: FakeControl):
+    """A rule is taken back where it stands, in the file."""
+    control.signature_rows = [signature_row(state="known"), signature_row("ffffffffffff", rule="$.a")]
+    results = [run("diffs", "reopen", row["id"], "--reason", "r") for row in control.signature_rows]
+    assert ["a1b2c3d4e5f6: reopened\n", "ffffffffffff: reopened\n"] == [result.stdout for result in results]
+    assert "" == results[0].stderr
+    assert "still hidden by the rule $.a of the route feeds" in results[1].stderr
+
+
 def test_health_says_ready(run: Run):
     """A container's health check sees 0."""
     result = run("health")
@@ -245,6 +261,7 @@ def test_health_of_a_node_without_workers_is_3(run: Run, control: FakeControl):
         ("diffs", "show", "a1b2c3d4e5f6"),
         ("diffs", "ignore", "a1b2c3d4e5f6", "--reason", "r"),
         ("diffs", "accept", "a1b2c3d4e5f6", "--reason", "r"),
+        ("diffs", "reopen", "a1b2c3d4e5f6", "--reason", "r"),
     ],
 )
 def test_every_verb_prints_json_when_asked(run: Run, arguments: tuple[str, ...]):
@@ -263,6 +280,7 @@ def test_every_verb_prints_json_when_asked(run: Run, arguments: tuple[str, ...])
         ("diffs", "show", "nope"),
         ("diffs", "show", "../status"),
         ("diffs", "ignore", "nope", "--reason", "r"),
+        ("diffs", "reopen", "nope", "--reason", "r"),
         ("report", "--route", "nope"),
     ],
 )
