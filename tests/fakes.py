@@ -171,7 +171,8 @@ class FakeControl:
         return self._answer(rows)
 
     async def diff(self, signature_id: str, /) -> Json:
-        return self._answer({**self._signature(signature_id), "examples": self.examples})
+        backends = {"legacy": "http://127.0.0.1:8001", "new": "http://127.0.0.1:8002"}
+        return self._answer({**self._signature(signature_id), "examples": self.examples, "backends": backends})
 
     async def set_state(
         self,

@@ -25,15 +25,26 @@ _CANDIDATES = {"candidate": "new", "noise": "legacy again"}  # by the kind of th
 
 def signature_lines(detail: Json) -> list[str]:
     """What it is, what was decided about it, then its examples in the order of time."""
-    lines = [*_summary(detail), *_decision(detail)]
+    lines = head_lines(detail)
     for number, example in enumerate(detail["examples"], start=1):
         lines += ["", f"example {number} of {len(detail['examples'])}, {moment(example['at'])}"]
         lines += [f"  {line}" for line in example_lines(example, detail["id"])]
     return lines
 
 
+def head_lines(detail: Json) -> list[str]:
+    """What it is, and what was decided about it."""
+    return [*_summary(detail), *_decision(detail)]
+
+
 def example_lines(example: Json, signature_id: str) -> Iterator[str]:
-    """The masked request, the signature's differences in this pair, the others' places, the bodies' unified diff."""
+    """`finding_lines`, then the bodies' unified diff."""
+    yield from finding_lines(example, signature_id)
+    yield from _bodies(example)
+
+
+def finding_lines(example: Json, signature_id: str) -> Iterator[str]:
+    """The masked request, the signature's differences in this pair, the others' places."""
     yield from _request(example["request"])
     own = [each for each in example["differences"] if each["signature"] == signature_id]
     for difference in own[:MAX_OWN_DIFFERENCES]:
@@ -44,7 +55,6 @@ def example_lines(example: Json, signature_id: str) -> Iterator[str]:
     yield from (f"also {id_}: {_place(others[id_])}" for id_ in sorted(others))
     if left_out := example["differences_left_out"]:
         yield f"and {count(left_out)} more differences that were not kept"
-    yield from _bodies(example)
 
 
 def _summary(detail: Json) -> list[str]:
@@ -87,19 +97,24 @@ def _place(of: Json) -> str:
 
 
 def _bodies(example: Json) -> Iterator[str]:
-    control, candidate = example["control"], example["candidate"]
-    titles = _title("legacy", control), _title(_CANDIDATES[example["kind"]], candidate)
-    lines = list(unified_diff(_body_lines(control), _body_lines(candidate), *titles, lineterm=""))
+    lines = list(
+        unified_diff(body_lines(example["control"]), body_lines(example["candidate"]), *titles(example), lineterm="")
+    )
     yield from (shortened(line) for line in lines[:MAX_DIFF_LINES])
     if len(lines) > MAX_DIFF_LINES:
         yield f"… {len(lines) - MAX_DIFF_LINES} more lines: see -o json"
+
+
+def titles(example: Json) -> tuple[str, str]:
+    """What each side is, with status and length."""
+    return _title("legacy", example["control"]), _title(_CANDIDATES[example["kind"]], example["candidate"])
 
 
 def _title(name: str, answer: Json) -> str:
     return f"{name} {answer['status']}, {count(answer['length'])} bytes"
 
 
-def _body_lines(answer: Json) -> list[str]:
+def body_lines(answer: Json) -> list[str]:
     """The body line by line, JSON indented with its members in their order; or why there is none."""
     body = answer["body"]
     if body is None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import click
 
 from proxy.admin.figures import count, moment
+from proxy.admin.request_text import curl_command, har
 from proxy.admin.signature_text import signature_lines
+from proxy.cli.beside import print_beside
 from proxy.cli.client import Client, admin_option
 from proxy.cli.decisions import add_decisions
 from proxy.cli.output import output_option, print_json, print_lines, print_table, say
+from proxy.errors import Refused
 
 COLUMNS = ("id", "route", "kind", "path", "shape", "count", "first seen", "last seen", "state")
 
@@ -43,18 +47,41 @@ def list_(route: str | None, state: str | None, output: str, admin_url: str) -> 
 
 @diffs.command
 @click.argument("signature_id", metavar="ID")
+@click.option("--curl", "as_curl", is_flag=True, help="Print curl commands of the latest example's masked request.")
+@click.option("--har", "as_har", is_flag=True, help="Print the examples as a HAR 1.2 document.")
+@click.option(
+    "--side-by-side/--unified",
+    "is_beside",
+    default=None,
+    help="How to show the bodies; by default side by side on a terminal.",
+)
 @output_option
 @admin_option
-def show(signature_id: str, output: str, admin_url: str) -> None:
+def show(signature_id: str, as_curl: bool, as_har: bool, is_beside: bool | None, output: str, admin_url: str) -> None:
     """Show one signature with its examples.
 
     Each is a masked request, and what each backend answered.
     """
+    if as_curl and as_har:
+        raise Refused("--curl and --har: give one of them")
     detail = Client(admin_url).get("diffs", signature_id)
-    if output == "json":
+    if as_curl:
+        _print_curl(detail)
+    elif as_har:
+        print_json(har(detail["examples"], detail["backends"]))
+    elif output == "json":
         print_json(detail)
+    elif sys.stdout.isatty() if is_beside is None else is_beside:
+        print_beside(detail)
     else:
         print_lines(*signature_lines(detail))
+
+
+def _print_curl(detail: dict[str, Any]) -> None:
+    if not detail["examples"]:
+        raise Refused(f"signature {detail['id']}: no example is kept; wait for the next pair that shows it")
+    for name, backend in detail["backends"].items():
+        print_lines(f"# {name}", *curl_command(detail["examples"][-1], backend).split("\n"))
 
 
 def _row(signature: dict[str, Any]) -> list[str]:

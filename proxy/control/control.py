@@ -287,7 +287,9 @@ class Control:
         return [figures.signature_row(row) for row in rows]
 
     async def diff(self, signature_id: str) -> Json:
-        return figures.signature_detail(await self._threads.run(lambda: self._store.signature(signature_id)))
+        detail = figures.signature_detail(await self._threads.run(lambda: self._store.signature(signature_id)))
+        migration = self._live.rollout.migration
+        return {**detail, "backends": {"legacy": migration.legacy.url, "new": migration.new.url}}
 
     async def set_state(
         self,

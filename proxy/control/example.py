@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_BODY_BYTES = 65_536  # of each side: more than anybody reads, and eight examples of it fit any store
 MAX_DIFFERENCES = 50
+_REPLACEMENT = "\ufffd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +54,17 @@ def encode_example(pair: Pair, differences: Iterable[Signed]) -> bytes:
 
 
 def decode_example(payload: bytes, route: str) -> Pair | None:
-    """The pair of an example, to be compared again; None where a body was cut, so that a comparison would mislead."""
+    """The pair of an example, to be compared again; None where a comparison would mislead.
+
+    That is where a body was cut, or holds characters that were not UTF-8 and are all the same now.
+    """
     content = json.loads(payload)
     sides = content["control"], content["candidate"]
     if any(side["is_body_cut"] for side in sides):
         return None
     request = content["request"]
+    if any(_REPLACEMENT in (side["body"] or "") for side in sides):
+        return None
     control, candidate = map(_read_answer, sides)
     return Pair(
         request_id=request["id"],

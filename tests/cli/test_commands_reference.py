@@ -31,7 +31,12 @@ def leaves(group: click.Group, *path: str) -> Iterator[tuple[str, click.Command]
 
 
 def options_of(command: click.Command) -> set[str]:
-    return {name for option in command.params if isinstance(option, click.Option) for name in option.opts}
+    return {
+        name
+        for option in command.params
+        if isinstance(option, click.Option)
+        for name in (*option.opts, *option.secondary_opts)
+    }
 
 
 COMMANDS = dict(leaves(main))

@@ -1,0 +1,100 @@
+"""`diffs show` in its other forms: side by side, as curl commands, as HAR."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.fakes import answer, example
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click.testing import Result
+
+    from tests.fakes import FakeControl
+
+    Run = Callable[..., Result]
+
+SHOW = ("diffs", "show", "a1b2c3d4e5f6")
+
+
+def asked(**request: Any) -> dict[str, Any]:
+    found = example()
+    return {**found, "request": {**found["request"], **request}}
+
+
+def test_side_by_side_shows_changes_and_counts_what_is_equal(run: Run, control: FakeControl):
+    """A changed line has both values in one row; ten equal lines are a number."""
+    before, after = ("\n".join([*map(str, range(10)), letter]) for letter in "ab")
+    control.examples = [example(control=answer(before), candidate=answer(after))]
+    rows = [line.split() for line in run(*SHOW, "--side-by-side").stdout.splitlines()]
+    assert ["-", "a", "+", "b"] in rows
+    assert ["…", "8", "equal", "lines", "…", "8", "equal", "lines"] in rows
+    assert ["3", "3"] not in rows
+
+
+def test_side_by_side_obeys_nothing_that_a_body_says(run: Run, control: FakeControl):
+    """Escape sequences and markup are shown."""
+    control.examples = [example(control=answer("\x1b[2J[red]"), candidate=answer("b"))]
+    stdout = run(*SHOW, "--side-by-side").stdout
+    assert ("\x1b" in stdout, "\\x1b[2J[red]" in stdout) == (False, True)
+
+
+def test_curl_asks_each_backend_without_what_is_masked(run: Run, control: FakeControl):
+    """The commands can be pasted; what is missing is said."""
+    headers = [["cookie", "session=masked:string:0123456789ab"], ["accept", "a/b; q='1'"], ["content-length", "0"]]
+    control.examples = [asked(headers=headers, target="/api?q=[1]&$(reboot)")]
+    lines = run(*SHOW, "--curl").stdout.splitlines()
+    assert ["# legacy", "# left out, masked: cookie", "# new", "# left out, masked: cookie"] == [
+        *lines[:2],
+        *lines[3:5],
+    ]
+    options = ["curl", "--globoff", "--path-as-is", "-sS", "-i", "-H", "accept: a/b; q='1'"]
+    assert [*options, "http://127.0.0.1:8001/api?q=[1]&$(reboot)"] == shlex.split(lines[2])
+    assert [*options, "http://127.0.0.1:8002/api?q=[1]&$(reboot)"] == shlex.split(lines[5])
+
+
+def test_curl_says_what_a_request_with_a_body_lacks(run: Run, control: FakeControl):
+    """Method and masked target are there, the body is not."""
+    control.examples = [asked(method="POST", target="/a?token=masked:string:0123456789ab")]
+    lines = run(*SHOW, "--curl").stdout.splitlines()
+    assert ["# the target holds masked values: put your own in their place", "# the request's body is not kept"] == [
+        line for line in lines if line.startswith("# the ")
+    ][:2]
+    assert ["-X", "POST"] == shlex.split(lines[-1])[5:7]
+
+
+def test_har_has_both_answers_with_where_they_came_from(run: Run, control: FakeControl):
+    """HAR 1.2 with what its readers need; a body that was not kept is said so."""
+    control.examples = [example(candidate=answer(None, status=404, headers=[["location", "/x"]]))]
+    log = json.loads(run(*SHOW, "--har").stdout)["log"]
+    first, second = log["entries"]
+    assert ("1.2", "changeover") == (log["version"], log["creator"]["name"])
+    assert {
+        "startedDateTime", "time", "request", "response", "cache", "timings", "comment"
+    } == set(first)  # fmt: skip
+    assert "http://127.0.0.1:8001/api/feeds?page=2" == first["request"]["url"]
+    assert "http://127.0.0.1:8002/api/feeds?page=2" == second["request"]["url"]
+    assert [{"name": "page", "value": "2"}] == first["request"]["queryString"]
+    assert '{"score": 1, "id": 7}' == first["response"]["content"]["text"]
+    assert (404, "Not Found", "/x", "the body was not kept") == (
+        second["response"]["status"],
+        second["response"]["statusText"],
+        second["response"]["redirectURL"],
+        second["response"]["content"]["comment"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"), [(("--curl", "--har"), "give one of them"), (("--curl",), "no example")]
+)
+def test_show_refuses_what_it_cannot_do(run: Run, control: FakeControl, options: tuple[str, ...], expected: str):
+    """One form at a time, and no command without an example."""
+    control.examples = []
+    result = run(*SHOW, *options)
+    assert (2, "") == (result.exit_code, result.stdout)
+    assert expected in result.stderr
