@@ -198,6 +198,14 @@ class FakeControl:
         found.update(state="ignored", rule=found["path"])
         return self._answer({**found, "file": "config/migration.yaml", "note": ""})
 
+    async def retry(self, signature_id: str, who: str, /) -> Json:
+        self.calls.append(("retry", signature_id, who))
+        found = self._signature(signature_id)
+        asked = {"method": "GET", "target": "/api/feeds?page=2", "left_out": ["cookie"], "statuses": [200, 200]}
+        return self._answer(
+            {"id": found["id"], "route": found["route"], **asked, "differs": True, "reason": "", "others": []}
+        )
+
     async def explain(
         self, method: str, path: str, user: str | None, host: str | None, headers: Mapping[str, str], /
     ) -> Json:

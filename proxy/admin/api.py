@@ -125,6 +125,11 @@ async def post_state(request: Request, control: ControlApi) -> Any:
     return await control.ignore_by_rule(id_, reason, who, owner, ticket)
 
 
+async def post_retry(request: Request, control: ControlApi) -> Any:
+    read_query(request, ())
+    return await control.retry(request.path_params["id"], read_who(request))
+
+
 async def get_explain(request: Request, control: ControlApi) -> Any:
     """`header=name:value` may be repeated; names are compared in lower case."""
     query = read_query(request, ("method", "path", "user", "host"), repeatable=("header",))
@@ -170,6 +175,7 @@ ENDPOINTS: dict[str, dict[str, Handler]] = {
     "/api/v1/diffs": {"GET": get_diffs},
     "/api/v1/diffs/{id}": {"GET": get_diff},
     "/api/v1/diffs/{id}/state": {"POST": post_state},
+    "/api/v1/diffs/{id}/retry": {"POST": post_retry},
     "/api/v1/explain": {"GET": get_explain},
     "/api/v1/audit": {"GET": get_audit},
     "/api/v1/reload": {"POST": post_reload},

@@ -1,7 +1,7 @@
-"""The request of an example for other tools: a curl command, a HAR document, and what of it can be sent again.
+"""The request of an example for other tools: a curl command, a HAR document.
 
-Takes an example as `GET /api/v1/diffs/{id}` answers it. Masked values are no values: fields that hold one are left out
-of what is sent, and named.
+Takes an example as `GET /api/v1/diffs/{id}` answers it. Masked values are no values: a command
+leaves fields out that hold one, and names them.
 """
 
 from __future__ import annotations
@@ -13,48 +13,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from proxy import __version__
+from proxy.core.resend import SAFE_METHODS, is_masked, sendable_headers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 Json = dict[str, Any]
-Headers = list[tuple[str, str]]
-MARK = "masked:"  # core/mask writes masked:<type>:<digits>
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 §9.2.1; TRACE would echo what is secret
-# The client that sends the request again makes these itself (RFC 9110 §7.6.1, §8.6); accept-encoding is what it can
-# decode, and with the other fields a backend answers with a part, or with nothing.
-_OWN_FIELDS = frozenset(
-    {
-        "accept-encoding",
-        "connection",
-        "content-length",
-        "expect",
-        "if-match",
-        "if-modified-since",
-        "if-none-match",
-        "if-range",
-        "if-unmodified-since",
-        "keep-alive",
-        "proxy-connection",
-        "range",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
 _SIDES = ("control", "candidate")
-
-
-def is_masked(value: str) -> bool:
-    return MARK in value
-
-
-def sendable_headers(headers: Iterable[Sequence[str]]) -> tuple[Headers, list[str]]:
-    """The fields that can be sent again, and the names of those left out because they are masked, each once."""
-    given = [(name, value) for name, value in headers if name.lower() not in _OWN_FIELDS]
-    kept = [(name, value) for name, value in given if not is_masked(value)]
-    return kept, sorted({name for name, value in given if is_masked(value)})
 
 
 def curl_command(example: Json, backend: str) -> str:

@@ -84,6 +84,33 @@ def _print_curl(detail: dict[str, Any]) -> None:
         print_lines(f"# {name}", *curl_command(detail["examples"][-1], backend).split("\n"))
 
 
+@diffs.command
+@click.argument("signature_id", metavar="ID")
+@output_option
+@admin_option
+def retry(signature_id: str, output: str, admin_url: str) -> None:
+    """Send an example's request to both backends again.
+
+    Says whether the difference still shows: 0 when it doesn't, 1 when it does or that can't be said.
+    """
+    found = Client(admin_url).post("diffs", signature_id, "retry", body={})
+    if found["left_out"]:
+        say(f"sent without what is masked: {', '.join(found['left_out'])}")
+    if output == "json":
+        print_json(found)
+    else:
+        print_lines(f"{found['method']} {found['target']}: {_conclusion(found)}")
+    if found["differs"] is not False:
+        raise SystemExit(1)
+
+
+def _conclusion(found: dict[str, Any]) -> str:
+    if found["differs"] is None:
+        return f"can't be said: {found['reason']}"
+    others = f"; other differences: {', '.join(found['others'])}" if found["others"] else ""
+    return ("still differs" if found["differs"] else "no longer differs") + others
+
+
 def _row(signature: dict[str, Any]) -> list[str]:
     return [
         signature["id"],

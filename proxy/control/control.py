@@ -30,6 +30,7 @@ from proxy.control.noise import Silenced
 from proxy.control.recorder import Recorder
 from proxy.control.rejudge import Rejudge
 from proxy.control.retention import keep_swept
+from proxy.control.retry import Retry
 from proxy.control.rollout import LiveRollout
 from proxy.control.store_threads import StoreThreads
 from proxy.control.totals import Totals
@@ -82,6 +83,9 @@ class Control:
             self._live, store, self._threads, self._recorder, self._decisions, environ, settings.node
         )
         self._triage = Triage(store, self._threads, self._decisions, self._changes)
+        self._retry = Retry(
+            store, self._threads, self._comparers, self._recorder, self._live, settings.max_compared_bytes
+        )
         self._rejudge = Rejudge(store, self._threads, self._comparers, self._compare_rules)
         self._totals = Totals(store, self._threads, self._recorder)
         self._reload_wanted = asyncio.Event()
@@ -307,6 +311,9 @@ class Control:
         self, signature_id: str, reason: str, who: str, owner: str | None, ticket: str | None
     ) -> Json:
         return await self._triage.ignore_by_rule(signature_id, reason, who, owner, ticket)
+
+    async def retry(self, signature_id: str, who: str) -> Json:
+        return await self._retry.retry(signature_id, who)
 
     async def audit(self, limit: int) -> list[Json]:
         return figures.audit_rows(await self._threads.run(lambda: self._store.audit(limit)))

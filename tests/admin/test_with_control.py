@@ -145,6 +145,7 @@ def test_hold_caps_and_release_gives_back(play: Callable[[Scenario], None]):
         ("PUT", "/api/v1/routes/feed/hold", {"reason": "r"}),
         ("DELETE", "/api/v1/routes/feed/hold", None),
         ("GET", "/api/v1/diffs/0123456789ab", None),
+        ("POST", "/api/v1/diffs/0123456789ab/retry", None),
         ("POST", "/api/v1/diffs/0123456789ab/state", {"state": "known", "reason": "r"}),
     ],
 )

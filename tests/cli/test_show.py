@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shlex
 from typing import TYPE_CHECKING, Any
@@ -87,6 +88,30 @@ def test_har_has_both_answers_with_where_they_came_from(run: Run, control: FakeC
         second["response"]["redirectURL"],
         second["response"]["content"]["comment"],
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, (1, "still differs")),
+        ({"differs": False, "others": ["ffffffffffff"]}, (0, "no longer differs; other differences: ffffffffffff")),
+        ({"differs": None, "reason": "legacy answered 401"}, (1, "can't be said: legacy answered 401")),
+    ],
+)
+def test_retry_says_whether_it_still_differs(
+    run: Run, control: FakeControl, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], expected: tuple[int, str]
+):
+    """By its exit code as well; what was left out is named."""
+    found = {**asyncio.run(control.retry("a1b2c3d4e5f6", "ada")), **changes}
+
+    async def answer_found(_id: str, _who: str) -> dict[str, Any]:
+        return found
+
+    monkeypatch.setattr(control, "retry", answer_found)
+    result = run("diffs", "retry", "a1b2c3d4e5f6")
+    code, words = expected
+    assert (code, f"GET /api/feeds?page=2: {words}\n") == (result.exit_code, result.stdout)
+    assert "sent without what is masked: cookie\n" == result.stderr
 
 
 @pytest.mark.parametrize(
