@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from proxy.config import scalars
+from proxy.config import rule_scalars, scalars
+from proxy.config.rule_scalars import header_of, is_header
 from proxy.config.shape import KINDS
 from proxy.core.model import (
     Backend,
@@ -24,9 +25,10 @@ from proxy.core.model import (
     Users,
 )
 from proxy.core.paths import parse as parse_path
+from proxy.core.value_rules import Equate, Pattern, Round, TimeWindow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from proxy.config.shape import (
         BackendShape,
@@ -35,11 +37,15 @@ if TYPE_CHECKING:
         HealthShape,
         MatchShape,
         MigrationShape,
+        NoiseShape,
         PinShape,
         RouteShape,
         ShadowShape,
         TimeoutShape,
     )
+    from proxy.core.value_rules import ValueRule
+
+_Value = TypeVar("_Value")
 
 
 def migration_of(shape: MigrationShape) -> Migration:
@@ -53,7 +59,7 @@ def migration_of(shape: MigrationShape) -> Migration:
             key=tuple(KeySource(*scalars.kind_and_name(source)) for source in shape.users.key),
             without_key=shape.users.without_key,
         ),
-        routes=tuple(_route(name, route, percentages) for name, route in shape.routes.items()),
+        routes=tuple(_route(name, route, percentages, shape.defaults.compare) for name, route in shape.routes.items()),
         kill_switch=shape.kill_switch,
         pins=tuple(_pin(name, pin) for name, pin in shape.pins.items()),
         redaction=Redaction(
@@ -126,7 +132,7 @@ def _pin(name: str, shape: PinShape) -> Pin:
     return Pin(name, shape.backend, frozenset(shape.users), tuple(shape.header.items()))
 
 
-def _route(name: str, shape: RouteShape, percentages: Mapping[str, int]) -> Route:
+def _route(name: str, shape: RouteShape, percentages: Mapping[str, int], defaults: CompareShape) -> Route:
     group = group_of(name, shape)
     return Route(
         name=name,
@@ -135,7 +141,7 @@ def _route(name: str, shape: RouteShape, percentages: Mapping[str, int]) -> Rout
         millipercent=percentages.get(group, 0),
         shadow=_shadow(shape.shadow),
         fallback=shape.fallback,
-        compare=_compare(shape.compare),
+        compare=_compare(shape.compare, defaults),
     )
 
 
@@ -143,15 +149,39 @@ def _shadow(shape: ShadowShape) -> ShadowRule:
     return ShadowRule(shape.percentage, shape.writes, scalars.seconds(shape.timeout))
 
 
-def _compare(shape: CompareShape) -> CompareRules:
-    headers = [item.removeprefix("header:") for item in shape.ignore if item.startswith("header:")]
-    paths = [item for item in shape.ignore if not item.startswith("header:")]
+def _compare(own: CompareShape, defaults: CompareShape) -> CompareRules:
+    """The route's rules, then those of `defaults`. Where both give a place a rule of one kind, the route's holds."""
+    ignored = dict.fromkeys([*own.ignore, *defaults.ignore])
+    rules = list(_value_rules(own, defaults))
     return CompareRules(
-        ignore=tuple(parse_path(path) for path in paths),
-        ignore_headers=frozenset(headers),
-        headers=frozenset(shape.headers),
-        unordered=tuple(parse_path(path) for path in shape.unordered),
-        keys=tuple((parse_path(path), member) for path, member in shape.keys.items()),
-        tolerance=tuple((parse_path(path), amount) for path, amount in shape.tolerance.items()),
-        noise_millipercent=shape.noise.percentage,
+        ignore=tuple(parse_path(place) for place in ignored if not is_header(place)),
+        ignore_headers=frozenset(header_of(place) for place in ignored if is_header(place)),
+        headers=frozenset([*own.headers, *defaults.headers]),
+        unordered=tuple(parse_path(path) for path in dict.fromkeys([*own.unordered, *defaults.unordered])),
+        keys=tuple((parse_path(path), member) for path, member in _merged(own.keys, defaults.keys)),
+        values=tuple((parse_path(place), rule) for place, rule in rules if not is_header(place)),
+        header_values=tuple((header_of(place), rule) for place, rule in rules if is_header(place)),
+        noise_millipercent=_noise(own, defaults).percentage,
     )
+
+
+def _value_rules(own: CompareShape, defaults: CompareShape) -> Iterator[tuple[str, ValueRule]]:
+    for place, amount in _merged(own.tolerance, defaults.tolerance):
+        yield place, rule_scalars.tolerance_rule(amount)
+    for place, decimals in _merged(own.round, defaults.round):
+        yield place, Round(decimals)
+    for place, duration in _merged(own.time_window, defaults.time_window):
+        yield place, TimeWindow(scalars.seconds(duration))
+    for place, form in _merged(own.pattern, defaults.pattern):
+        yield place, Pattern(form)
+    for place, equations in _merged(own.equate, defaults.equate):
+        yield place, Equate(frozenset(equations))
+
+
+def _merged(own: Mapping[str, _Value], defaults: Mapping[str, _Value]) -> Iterable[tuple[str, _Value]]:
+    """The entries of both, the own ones first."""
+    return {**own, **{place: value for place, value in defaults.items() if place not in own}}.items()
+
+
+def _noise(own: CompareShape, defaults: CompareShape) -> NoiseShape:
+    return own.noise if "noise" in own.model_fields_set else defaults.noise

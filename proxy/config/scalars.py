@@ -13,7 +13,6 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from proxy.addresses import UNIX, socket_path
-from proxy.core.compared_headers import FRAMING, INCIDENTAL
 from proxy.core.paths import parse as parse_path
 
 _DURATION = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(ms|s|m)")
@@ -49,7 +48,7 @@ def without_user_info(text: str) -> str:
 # --- numbers ---------------------------------------------------------------------------------------------------
 def millipercent(value: Any) -> int:
     """A percentage, 0 to 100 in steps of 0.001, as whole thousandths: 12.5 -> 12500. Exact, and never a boolean."""
-    number = _decimal(value, "a percentage is a number from 0 to 100")
+    number = decimal_of(value, "a percentage is a number from 0 to 100")
     if number < 0:
         raise ValueError(f"{value} is below 0; a percentage is a number from 0 to 100")
     if number > 100:
@@ -67,15 +66,8 @@ def percentage_number(steps: int) -> int | float:
     return whole if rest == 0 else steps / _STEPS_PER_PERCENT
 
 
-def tolerance(value: Any) -> float:
-    """A difference of numbers that is no difference: 0 or more."""
-    number = _decimal(value, "a tolerance is a number, 0 or more")
-    if number < 0:
-        raise ValueError(f"{value} is below 0; a tolerance is a number, 0 or more")
-    return float(number)
-
-
-def _decimal(value: Any, expected: str) -> Decimal:
+def decimal_of(value: Any, expected: str) -> Decimal:
+    """The finite number that the file has; `expected` ends the message where it has another thing."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         hint = "; remove the quotes" if isinstance(value, str) and _is_number(value) else ""
         raise ValueError(f"{described(value)} is not a number; {expected}{hint}")  # noqa: TRY004  # pydantic takes ValueError
@@ -189,23 +181,6 @@ def json_path(value: str) -> str:
     """A path into JSON documents, by the language of `proxy.core.paths`."""
     parse_path(value)
     return value
-
-
-def ignored(value: str) -> str:
-    """What `compare.ignore` takes: a JSON path, or `header:NAME`."""
-    if value.startswith("header:"):
-        return f"header:{header(value.removeprefix('header:'))}"
-    return json_path(value)
-
-
-def comparable_header(value: str) -> str:
-    """What `compare.headers` takes: a header's name, with or without `header:` before it."""
-    name = header(value.removeprefix("header:"))
-    if name in FRAMING:
-        raise ValueError(f"{name} belongs to one connection or follows from the body: it is never compared")
-    if name not in INCIDENTAL:
-        raise ValueError(f"{name} is compared anyway; leave it out here")
-    return name
 
 
 def url_path(value: str) -> str:

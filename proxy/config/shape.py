@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic import WithJsonSchema as Schema
 
-from proxy.config import scalars
+from proxy.config import rule_scalars, scalars
 from proxy.core.model import Match
 from proxy.core.routes import compile_match
 
@@ -31,7 +31,16 @@ Millipercent = Annotated[
     PlainSerializer(scalars.percentage_number),
     Schema({"type": "number", "minimum": 0, "maximum": 100}),
 ]
-Tolerance = Annotated[float, PlainValidator(scalars.tolerance), Schema({"type": "number", "minimum": 0})]
+Tolerance = Annotated[
+    float | str,
+    PlainValidator(rule_scalars.tolerance),
+    Schema(
+        {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,6})? ?%$"}]}
+    ),
+]
+Decimals = Annotated[
+    int, PlainValidator(rule_scalars.decimals), Schema({"type": "integer", "minimum": 0, "maximum": 15})
+]
 Version = Annotated[int, PlainValidator(scalars.version), Schema({"const": 1})]
 Duration = Annotated[
     str,
@@ -43,6 +52,8 @@ Header = Annotated[str, AfterValidator(scalars.header)]
 Text = Annotated[str, AfterValidator(scalars.text)]
 JsonPath = Annotated[str, AfterValidator(scalars.json_path)]
 PemFile = Annotated[str, AfterValidator(scalars.pem_file), Field(json_schema_extra={"pattern": "^/"})]
+Place = Annotated[str, AfterValidator(rule_scalars.place)]
+Equation = Annotated[str, PlainValidator(rule_scalars.equation), Schema({"enum": list(rule_scalars.EQUATIONS)})]
 UrlPath = Annotated[str, AfterValidator(scalars.url_path)]
 KINDS: tuple[Literal["path", "prefix", "regex"], ...] = ("path", "prefix", "regex")
 
@@ -224,16 +235,30 @@ class NoiseShape(Shape):
 
 
 class CompareShape(Shape):
-    ignore: list[Annotated[str, AfterValidator(scalars.ignored)]] = Field(
-        [], description="What may differ: JSON paths, and header:NAME."
-    )
-    headers: list[Annotated[str, AfterValidator(scalars.comparable_header)]] = Field(
+    ignore: list[Place] = Field([], description="What may differ: JSON paths, and header:NAME.")
+    headers: list[Annotated[str, AfterValidator(rule_scalars.comparable_header)]] = Field(
         [], description="Headers that are compared although they are not by default, such as server."
     )
     unordered: list[JsonPath] = Field([], description="Lists whose order means nothing.")
     keys: dict[JsonPath, Text] = Field({}, description="Lists whose items are told apart by a member: path -> member.")
-    tolerance: dict[JsonPath, Tolerance] = Field({}, description="By how much numbers may differ: path -> number.")
+    tolerance: dict[Place, Tolerance] = Field(
+        {}, description="By how much numbers may differ: path -> number, or share as 0.5%."
+    )
+    round: dict[Place, Decimals] = Field({}, description="Numbers that are compared rounded: path -> decimals.")
+    time_window: dict[Place, Duration] = Field({}, description="How far points in time may be apart: path -> duration.")
+    pattern: dict[Place, Annotated[str, AfterValidator(rule_scalars.form)]] = Field(
+        {},
+        description="Values that may differ if both have a form: path -> uuid, datetime, date, url, integer, number, "
+        "hex, masked, or a regular expression.",
+    )
+    equate: dict[Place, Annotated[list[Equation], Field(min_length=1)]] = Field(
+        {}, description="What means the same: path -> equations, as [null=missing, empty=null]."
+    )
     noise: NoiseShape = Field(NoiseShape(), description="Ask legacy twice, to learn what differs by itself.")
+
+
+class DefaultsShape(Shape):
+    compare: CompareShape = Field(CompareShape(), description="Rules of every route; a route's own are added to them.")
 
 
 class RouteShape(Shape):
@@ -255,6 +280,7 @@ class MigrationShape(Shape):
     kill_switch: bool = Field(default=False, description="true: everything goes to legacy, nothing is shadowed.")
     pins: dict[Name, PinShape] = Field({}, description="Users who go to one backend whatever the percentage.")
     redact: RedactShape = Field(RedactShape(), description="What is masked, beyond the built-in list.")
+    defaults: DefaultsShape = Field(DefaultsShape(), description="What holds for every route.")
     routes: dict[Name, RouteShape] = Field(description="The routes by name; the first that matches wins.")
 
 

@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 MAX_SIGNATURES = 200  # eight examples each, some milliseconds of a comparer for one
 RETRY_S = 5.0  # after the store was away
 WHO = "changeover"
-_SECTIONS = ("ignore", "ignore_headers", "unordered", "keys", "tolerance")
+_SECTIONS = ("ignore", "ignore_headers", "unordered", "keys")
 
 Rules = dict[str, CompareRules]
 
@@ -129,5 +129,6 @@ def _is_full(outcome: Outcome) -> bool:
 
 def _named(rules: CompareRules) -> str:
     """The kinds of rules a route has, where no single one covers the signature; "" for none."""
-    names = [name for name in _SECTIONS if getattr(rules, name)]
+    kinds = dict.fromkeys(rule.kind for _, rule in (*rules.values, *rules.header_values))
+    names = [*(name for name in _SECTIONS if getattr(rules, name)), *kinds]
     return f"compare: {', '.join(names)}" if names else ""

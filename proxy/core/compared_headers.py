@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from proxy.core.content_type import parse_content_type
 from proxy.core.difference import Difference
 from proxy.core.shape import EXTRA, MISSING, VALUE
+from proxy.core.value_rules import ABSENT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -44,7 +45,7 @@ INCIDENTAL = frozenset(
         *("ratelimit", "ratelimit-limit", "ratelimit-policy", "ratelimit-remaining", "ratelimit-reset"),
         *("x-rate-limit-limit", "x-rate-limit-remaining", "x-rate-limit-reset", "x-ratelimit-limit"),
         *("x-ratelimit-remaining", "x-ratelimit-reset", "x-ratelimit-resource", "x-ratelimit-used"),
-        *("x-envoy-upstream-service-time", "x-process-time", "x-response-time", "x-runtime"),
+        *("x-envoy-upstream-service-time", "x-process-time", "x-response-time", "x-runtime", "x-version"),
     }
 )
 # Compared only by presence: opaque by definition (RFC 9110 §8.8.3), or moments that move with the clock.
@@ -109,6 +110,8 @@ def header_differences(
         old, new = before.get(path), after.get(path)
         if old == new or path[:-1] in reported or _is_ignored(path, rules.ignore_headers):
             continue
+        if _is_accepted(path, old, new, rules):
+            continue
         change = EXTRA if old is None else MISSING if new is None else VALUE
         if change != VALUE:
             reported.add(path)
@@ -118,6 +121,12 @@ def header_differences(
 
 def _is_ignored(path: HeaderPath, ignored: Collection[str]) -> bool:
     return any(".".join(path[:length]) in ignored for length in range(1, len(path) + 1))
+
+
+def _is_accepted(path: HeaderPath, before: str | None, after: str | None, rules: CompareRules) -> bool:
+    place = ".".join(path)
+    old, new = (ABSENT if text is None else text for text in (before, after))
+    return any(rule.accepts(old, new) for name, rule in rules.header_values if name == place)
 
 
 def _parts(name: str, values: list[str], own_hosts: Collection[str]) -> Iterator[tuple[HeaderPath, str]]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from proxy.core.paths import Path
+    from proxy.core.value_rules import ValueRule
 
 Side = Literal["legacy", "new"]
 LEGACY: Side = "legacy"
@@ -163,7 +164,9 @@ class ShadowRule:
 class CompareRules:
     """What differs on purpose. `keys` maps a list's path to the member that identifies its items.
 
-    `headers` are names that are compared although `compared_headers.INCIDENTAL` has them.
+    `headers` are names that are compared although `compared_headers.INCIDENTAL` has them. `values` and `header_values`
+    judge values that differ at their place; one that accepts them is enough. A header's place is its name, or a part
+    of it, as in `ignore_headers`.
     """
 
     ignore: tuple[Path, ...] = ()
@@ -171,7 +174,8 @@ class CompareRules:
     headers: frozenset[str] = frozenset()
     unordered: tuple[Path, ...] = ()
     keys: tuple[tuple[Path, str], ...] = ()
-    tolerance: tuple[tuple[Path, float], ...] = ()
+    values: tuple[tuple[Path, ValueRule], ...] = ()
+    header_values: tuple[tuple[str, ValueRule], ...] = ()
     noise_millipercent: int = 0
 
 

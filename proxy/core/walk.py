@@ -4,7 +4,8 @@
 2. A list with a `keys` rule is aligned by key, one that is `unordered` as a multiset, one of plain values by
    `align_plain`, any other by position.
 3. A list whose items only stand in another order is one difference: "reordered".
-4. Nothing is skipped in silence: depth and number of differences have limits, and reaching one is told.
+4. Values that differ are judged by the rules of their place, also where one side has none (`value_rules`).
+5. Nothing is skipped in silence: depth and number of differences have limits, and reaching one is told.
 
 Documents come from `document.parse_document` through `prepare.prepare`: nothing ignored is in them any more.
 """
@@ -23,6 +24,7 @@ from proxy.core.excerpt import excerpt
 from proxy.core.lists import Alignment, align_by_key, align_by_position, align_unordered, is_reordered
 from proxy.core.prepare import IGNORED_ITEM
 from proxy.core.shape import EXTRA, MISSING, REORDERED, shape_of
+from proxy.core.value_rules import ABSENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +66,7 @@ class Walk:
             self._objects(before, after, path)
         elif isinstance(before, list) and isinstance(after, list):
             self._lists(before, after, path)
-        elif not self._is_equal(before, after, path):
+        elif not _is_equal(before, after) and not self._is_accepted(before, after, path):
             self._report(path, shape_of(before, after), before, after)
 
     def _report(self, path: Concrete, change: str, before: Any, after: Any) -> None:
@@ -75,7 +77,7 @@ class Walk:
     def _objects(self, before: dict[str, Any], after: dict[str, Any], path: Concrete) -> None:
         for key, old in before.items():
             if key not in after:
-                self._report((*path, key), MISSING, old, None)
+                self._lone(old, ABSENT, (*path, key))
                 continue
             new = after[key]
             # Most members are equal plain values: settled here, without a call and a longer path.
@@ -83,12 +85,22 @@ class Walk:
                 self.compare(old, new, (*path, key))
         for key, new in after.items():
             if key not in before:
-                self._report((*path, key), EXTRA, None, new)
+                self._lone(ABSENT, new, (*path, key))
+
+    def _lone(self, before: Any, after: Any, path: Concrete) -> None:
+        """What only one side has; the other one is ABSENT."""
+        if self._is_accepted(before, after, path):
+            return
+        if after is ABSENT:
+            self._report(path, MISSING, before, None)
+        else:
+            self._report(path, EXTRA, None, after)
 
     def _repeating(self, before: Any, after: Any, path: Concrete) -> None:
         """Objects of which at least one has a repeated key: that it is repeated is compared, then the members."""
         if not isinstance(before, (dict, Repeating)) or not isinstance(after, (dict, Repeating)):
-            self._report(path, shape_of(before, after), before, after)
+            if not self._is_accepted(before, after, path):
+                self._report(path, shape_of(before, after), before, after)
             return
         old, new = _earlier(before), _earlier(after)
         for key in sorted(old.keys() | new.keys()):
@@ -116,7 +128,7 @@ class Walk:
 
     def _ordered(self, before: list[Any], after: list[Any], path: Concrete) -> None:
         """A list without rules: order matters, but that alone is one difference."""
-        if not (_is_plain(before) and _is_plain(after)) or self._has_tolerance(path):
+        if not (_is_plain(before) and _is_plain(after)) or self._judges_items(path):
             self._by_position(before, after, path)
         elif _is_equal_plain(before, after):
             return
@@ -146,9 +158,9 @@ class Walk:
             if not self._is_same(before[old], after[new]):
                 self.compare(before[old], after[new], (*path, old))
         for old in alignment.missing:
-            self._report((*path, old), MISSING, before[old], None)
+            self._lone(before[old], ABSENT, (*path, old))
         for new in alignment.extra:
-            self._report((*path, new), EXTRA, None, after[new])
+            self._lone(ABSENT, after[new], (*path, new))
 
     def _is_same(self, before: Any, after: Any) -> bool:
         """Whether two containers are equal in every type and value: found in C, several times faster than by a walk.
@@ -166,18 +178,18 @@ class Walk:
             self._has_one_order = False
         return canonical(before) == canonical(after)
 
-    def _has_tolerance(self, path: Concrete) -> bool:
-        return any(rule.matches((*path, 0)) for rule, _ in self._rules.tolerance)
+    def _judges_items(self, path: Concrete) -> bool:
+        """Whether a rule judges the items of a list, so that they can't be aligned by exact equality."""
+        return any(place.matches((*path, 0)) for place, _ in self._rules.values)
 
-    def _is_equal(self, before: Any, after: Any, path: Concrete) -> bool:
-        """Whether two values that aren't both objects or both lists are equal, or near enough by a rule."""
-        if type(before) not in _SCALARS or type(after) not in _SCALARS:
-            return False
-        if type(before) is type(after) and before == after:
-            return True
-        if not (_is_number(before) and _is_number(after)):
-            return False
-        return any(_is_near(before, after, within) for rule, within in self._rules.tolerance if rule.matches(path))
+    def _is_accepted(self, before: Any, after: Any, path: Concrete) -> bool:
+        """Whether a rule says that these values, which differ, count as equal."""
+        return any(rule.accepts(before, after) for place, rule in self._rules.values if place.matches(path))
+
+
+def _is_equal(before: Any, after: Any) -> bool:
+    """Whether two values that aren't both objects or both lists are equal."""
+    return type(before) is type(after) and type(before) in _SCALARS and bool(before == after)
 
 
 def _is_equal_plain(before: list[Any], after: list[Any]) -> bool:
@@ -186,19 +198,6 @@ def _is_equal_plain(before: list[Any], after: list[Any]) -> bool:
 
 def _is_plain(items: list[Any]) -> bool:
     return _SCALARS.issuperset(map(type, items))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
-
-
-def _is_near(before: Any, after: Any, within: float) -> bool:
-    """In decimals as they are written: 0.3 and 0.299 are 0.001 apart, which in doubles they aren't."""
-    return abs(_exact(before) - _exact(after)) <= _exact(within)
-
-
-def _exact(number: float | Decimal) -> Decimal:
-    return Decimal(repr(number)) if isinstance(number, float) else Decimal(number)
 
 
 def _earlier(value: Any) -> dict[str, Any]:

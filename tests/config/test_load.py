@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from proxy.core.model import (
     Users,
 )
 from proxy.core.paths import parse as parse_path
+from proxy.core.value_rules import Equate, Round, Tolerance
 from proxy.errors import ConfigError
 
 FULL = Path(__file__).with_name("full.yaml")
@@ -77,7 +79,7 @@ def test_full_example_loads_with_every_value() -> None:
                         ignore_headers=frozenset({"x-runtime"}),
                         unordered=(parse_path("$.tags"),),
                         keys=((parse_path("$.items"), "id"),),
-                        tolerance=((parse_path("$.items[*].score"), 0.001),),
+                        values=((parse_path("$.items[*].score"), Tolerance(Decimal("0.001"))),),
                         noise_millipercent=1_000,
                     ),
                 ),
@@ -282,3 +284,40 @@ def test_byte_order_mark_and_windows_line_ends_are_read() -> None:
     text = FULL.read_text()
 
     assert parsed(text).migration == parsed("\ufeff" + text.replace("\n", "\r\n")).migration
+
+
+def test_rules_of_defaults_hold_for_every_route() -> None:
+    """A route adds its own rules, which come first; a rule of the same kind and place replaces the default's."""
+    loaded = parsed(
+        SMALL
+        + """defaults:
+  compare:
+    ignore: [$.at, "header:X-Build"]
+    tolerance: {$.a: 1, $.b: 2%}
+    equate: {"header:x-note": [empty=missing]}
+    noise: {percentage: 3}
+routes:
+  all: {match: {prefix: /}}
+  own:
+    match: {prefix: /own}
+    compare: {ignore: [$.own, $.at], tolerance: {$.a: 0.5}, round: {$.a: 2}, noise: {percentage: 0}}
+"""
+    )
+    inherited, own = (route.compare for route in loaded.migration.routes)
+    header = (("x-note", Equate(frozenset({"empty=missing"}))),)
+    share = (parse_path("$.b"), Tolerance(Decimal("0.02"), is_relative=True))
+
+    assert inherited == CompareRules(
+        ignore=(parse_path("$.at"),),
+        ignore_headers=frozenset({"x-build"}),
+        values=((parse_path("$.a"), Tolerance(Decimal("1.0"))), share),
+        header_values=header,
+        noise_millipercent=3_000,
+    )
+    assert own == CompareRules(
+        ignore=(parse_path("$.own"), parse_path("$.at")),
+        ignore_headers=frozenset({"x-build"}),
+        values=((parse_path("$.a"), Tolerance(Decimal("0.5"))), share, (parse_path("$.a"), Round(2))),
+        header_values=header,
+        noise_millipercent=0,
+    )

@@ -1,11 +1,14 @@
 """Variables override keys of the file, name by name; what they can't is told and never passed over."""
 
+from decimal import Decimal
+
 import pytest
 
 from proxy.config import Loaded, parse
 from proxy.config.overrides import override
 from proxy.core.model import Match
 from proxy.core.paths import parse as parse_path
+from proxy.core.value_rules import Tolerance
 from proxy.errors import ConfigError, Problem
 
 TEXT = """version: 1
@@ -78,7 +81,7 @@ def test_keys_that_the_file_lacks_are_added() -> None:
     assert migration.kill_switch is True
     assert 0.25 == migration.new.timeouts.connect_s
     assert frozenset({"x-key"}) == migration.redaction.headers
-    assert ((parse_path("$.score"), 0.001),) == migration.routes[0].compare.tolerance
+    assert ((parse_path("$.score"), Tolerance(Decimal("0.001"))),) == migration.routes[0].compare.values
     assert ("2026", "cookie") == (migration.users.salt, migration.users.without_key)
     assert "api.example" == migration.routes[0].match.host
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
@@ -12,6 +13,13 @@ from proxy.core.compare import Limits, compare
 from proxy.core.evidence import Answer
 from proxy.core.model import CompareRules
 from proxy.core.paths import parse, write
+from proxy.core.value_rules import Tolerance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from proxy.core.paths import Path
+    from proxy.core.value_rules import ValueRule
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -34,14 +42,20 @@ def make_rules(
     keys: dict[str, str] | None = None,
     tolerance: dict[str, float] | None = None,
     ignore_headers: tuple[str, ...] = (),
+    values: Iterable[tuple[str, ValueRule]] = (),
 ) -> CompareRules:
     return CompareRules(
         ignore=tuple(map(parse, ignore)),
         unordered=tuple(map(parse, unordered)),
         keys=tuple((parse(path), member) for path, member in (keys or {}).items()),
-        tolerance=tuple((parse(path), within) for path, within in (tolerance or {}).items()),
+        values=(*((parse(path), rule) for path, rule in values), *_tolerances(tolerance or {})),
         ignore_headers=frozenset(ignore_headers),
     )
+
+
+def _tolerances(tolerance: Mapping[str, float]) -> Iterator[tuple[Path, ValueRule]]:
+    for path, within in tolerance.items():
+        yield parse(path), Tolerance(Decimal(str(within)))
 
 
 def changes(
