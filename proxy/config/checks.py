@@ -79,6 +79,9 @@ def backend_findings(backends: Mapping[str, BackendShape]) -> list[Finding]:
                 "remove it, or write it under new"
             )
             findings.append(Finding(("backends", side, "breaker"), message, is_about_key=True))
+        if side == "legacy" and "version_header" in backend.model_fields_set:
+            message = "only new's version is noted with differences; write it under backends.new"
+            findings.append(Finding(("backends", side, "version_header"), message, is_about_key=True))
         tls = backend.tls
         if "tls" in backend.model_fields_set and scalars.backend_address(backend.url).scheme != "https":
             message = f"has no effect on {backend.url}; write https:// there, or remove tls"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from proxy.config import rule_scalars, scalars
 from proxy.config.rule_scalars import header_of, is_header
 from proxy.config.shape import KINDS
+from proxy.core.compared_headers import INCIDENTAL
 from proxy.core.model import (
     Backend,
     BackendTls,
@@ -51,6 +52,7 @@ _Value = TypeVar("_Value")
 def migration_of(shape: MigrationShape) -> Migration:
     """The whole config as values; percentages of groups are handed to the routes that state none."""
     percentages = group_millipercent(shape.routes)
+    version_header = shape.backends.new.version_header
     return Migration(
         legacy=_backend("legacy", shape.backends.legacy),
         new=_backend("new", shape.backends.new),
@@ -59,7 +61,10 @@ def migration_of(shape: MigrationShape) -> Migration:
             key=tuple(KeySource(*scalars.kind_and_name(source)) for source in shape.users.key),
             without_key=shape.users.without_key,
         ),
-        routes=tuple(_route(name, route, percentages, shape.defaults.compare) for name, route in shape.routes.items()),
+        routes=tuple(
+            _route(name, route, percentages, shape.defaults.compare, version_header)
+            for name, route in shape.routes.items()
+        ),
         kill_switch=shape.kill_switch,
         pins=tuple(_pin(name, pin) for name, pin in shape.pins.items()),
         redaction=Redaction(
@@ -97,6 +102,7 @@ def _backend(side: Side, shape: BackendShape) -> Backend:
         health=_health(shape.health) if shape.health else None,
         breaker=_breaker(shape.breaker) if side == "new" and shape.breaker.enabled else None,
         tls=BackendTls(**shape.tls.model_dump()),
+        version_header=shape.version_header,
     )
 
 
@@ -132,7 +138,9 @@ def _pin(name: str, shape: PinShape) -> Pin:
     return Pin(name, shape.backend, frozenset(shape.users), tuple(shape.header.items()))
 
 
-def _route(name: str, shape: RouteShape, percentages: Mapping[str, int], defaults: CompareShape) -> Route:
+def _route(
+    name: str, shape: RouteShape, percentages: Mapping[str, int], defaults: CompareShape, version_header: str
+) -> Route:
     group = group_of(name, shape)
     return Route(
         name=name,
@@ -141,7 +149,7 @@ def _route(name: str, shape: RouteShape, percentages: Mapping[str, int], default
         millipercent=percentages.get(group, 0),
         shadow=_shadow(shape.shadow),
         fallback=shape.fallback,
-        compare=_compare(shape.compare, defaults),
+        compare=_compare(shape.compare, defaults, version_header),
     )
 
 
@@ -149,14 +157,19 @@ def _shadow(shape: ShadowShape) -> ShadowRule:
     return ShadowRule(shape.percentage, shape.writes, scalars.seconds(shape.timeout))
 
 
-def _compare(own: CompareShape, defaults: CompareShape) -> CompareRules:
-    """The route's rules, then those of `defaults`. Where both give a place a rule of one kind, the route's holds."""
+def _compare(own: CompareShape, defaults: CompareShape, version_header: str) -> CompareRules:
+    """The route's rules, then those of `defaults`. Where both give a place a rule of one kind, the route's holds.
+
+    The header that names new's version is only compared where the rules say so.
+    """
     ignored = dict.fromkeys([*own.ignore, *defaults.ignore])
     rules = list(_value_rules(own, defaults))
+    compared = frozenset([*own.headers, *defaults.headers])
+    version = frozenset({version_header})
     return CompareRules(
         ignore=tuple(parse_path(place) for place in ignored if not is_header(place)),
-        ignore_headers=frozenset(header_of(place) for place in ignored if is_header(place)),
-        headers=frozenset([*own.headers, *defaults.headers]),
+        ignore_headers=frozenset(header_of(place) for place in ignored if is_header(place)) | (version - INCIDENTAL),
+        headers=compared,
         unordered=tuple(parse_path(path) for path in dict.fromkeys([*own.unordered, *defaults.unordered])),
         keys=tuple((parse_path(path), member) for path, member in _merged(own.keys, defaults.keys)),
         values=tuple((parse_path(place), rule) for place, rule in rules if not is_header(place)),

@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic import WithJsonSchema as Schema
 
 from proxy.config import rule_scalars, scalars
-from proxy.core.model import Match
+from proxy.core.model import VERSION_HEADER, Match
 from proxy.core.routes import compile_match
 
 Millipercent = Annotated[
@@ -141,12 +141,15 @@ class BackendShape(Shape):
         BreakerShape(), description="Sends users of new to legacy while new's answers fail. Only new has one."
     )
     tls: TlsShape = Field(TlsShape(), description="How a backend with https is known, and we to it.")
+    version_header: Header = Field(
+        VERSION_HEADER, description="The header in which new names its version, noted with each difference."
+    )
 
 
 class BackendsShape(Shape):
     legacy: BackendShape = Field(
         description="The backend that is to be switched off one day.",
-        json_schema_extra={"not": {"required": ["breaker"]}},
+        json_schema_extra={"not": {"anyOf": [{"required": ["breaker"]}, {"required": ["version_header"]}]}},
     )
     new: BackendShape = Field(description="The backend that takes over.")
 

@@ -23,6 +23,7 @@ from proxy.control.example import Signed, encode_example
 from proxy.control.outcome import Message, Outcome, encode_outcome
 from proxy.core.compare import Limits, compare
 from proxy.core.evidence import Verdict, decode_pair
+from proxy.core.model import VERSION_HEADER
 from proxy.core.signature import sign
 from proxy.process import die_with_parent
 from proxy.traffic.frames import HEAD, decode_json, encode
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 MAX_SIGNATURES = 50  # of one pair; a page that is another page altogether has no more to say
-VERSION_HEADER = "x-version"
 MAX_VERSION_CHARACTERS = 64  # a commit's digest has 40; this is kept with each signature
 EXAMPLE_INTERVAL_S = 1.0  # encoding an example costs more than many a comparison; the store keeps eight
 _NICENESS = 10
@@ -69,12 +69,14 @@ class Comparer:
         self._limits = Limits(max_bytes=max_body_bytes * 5 // 4)
         self._rules: dict[str, CompareRules] = {}
         self._hosts: set[str] = set()
+        self._version_header = VERSION_HEADER
         self._examples = examples or Examples()
 
     def set_rules(self, document: dict[str, object]) -> None:
         """Takes the rules from a config's document (`config.Loaded.document`)."""
         migration = config.build(document)
         self._rules = {route.name: route.compare for route in migration.routes}
+        self._version_header = migration.new.version_header
         self._hosts = {_authority(backend) for backend in (migration.legacy, migration.new)}
 
     def judge(self, encoded: bytes) -> Outcome:
@@ -109,7 +111,7 @@ class Comparer:
             example=encode_example(pair, [*first.values(), *_others(signed, first)]) if due else None,
             example_for=due,
             has_more=any(each.signature.id not in first for each in signed),
-            version=_version(pair),
+            version=_version(pair, self._version_header),
         )
 
 
@@ -118,11 +120,11 @@ def _authority(backend: Backend) -> str:
     return backend.base_url.partition("://")[2].lower().removesuffix(":80" if backend.scheme == "http" else ":443")
 
 
-def _version(pair: Pair) -> str:
+def _version(pair: Pair, header: str) -> str:
     """What the new backend says of itself in its answer; "" where it says nothing, or was not asked."""
     if pair.kind != "candidate":
         return ""
-    said = (value for name, value in pair.candidate.headers if name == VERSION_HEADER)
+    said = (value for name, value in pair.candidate.headers if name == header)
     return next(said, "")[:MAX_VERSION_CHARACTERS]
 
 

@@ -31,7 +31,7 @@ class Outcome:
 
     `signatures` are its differences, each once; `has_more` says that there were too many to list. `example` is the
     masked pair as JSON (docs/admin-api.md), meant for the signatures in `example_for`; None where a recent one will do.
-    `version` is what the new backend says of itself (`x-version`), or "".
+    `version` is what the new backend says of itself (`backends.new.version_header`), or "".
     """
 
     route: str

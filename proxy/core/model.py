@@ -20,6 +20,7 @@ Side = Literal["legacy", "new"]
 LEGACY: Side = "legacy"
 NEW: Side = "new"
 ALL_MILLIPERCENT = 100_000
+VERSION_HEADER = "x-version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ class Backend:
     """Where one side answers. The URL has no path: targets are forwarded byte for byte.
 
     With a `socket_path` it is reached by that Unix socket, and host and port only stand for it. `tls` is of https only.
-    Only new has a `breaker`: nothing stands in for legacy.
+    Only new has a `breaker`: nothing stands in for legacy. `version_header` names the header (in lower case) of its
+    answers that says which version it is; legacy's isn't looked at.
     """
 
     side: Side
@@ -89,6 +91,7 @@ class Backend:
     breaker: BreakerRule | None = None
     socket_path: str | None = None
     tls: BackendTls = BackendTls()
+    version_header: str = VERSION_HEADER
 
     @property
     def url(self) -> str:

@@ -161,6 +161,8 @@ ROWS = {
                            "backends.new.breaker.failure_percentage", "0 is below 1, the least allowed"),
     "breaker-window": ('8002"', '8002", breaker: {window: 10}', 4, 57, "backends.new.breaker.window",
                        "the number 10 is not a duration"),
+    "version-of-legacy": ('8001"', '8001", version_header: x-a', 3, 42, "backends.legacy.version_header",
+                          "only new's version is noted"),
     "breaker-of-legacy": ('8001"', '8001", breaker: {}', 3, 42, "backends.legacy.breaker",
                           "legacy has no breaker: nothing stands in for legacy"),
     "breaker-of-legacy-off": ('8001"', '8001", breaker: {enabled: false}', 3, 42, "backends.legacy.breaker",

@@ -70,6 +70,20 @@ def test_judge_keeps_the_rules_of_the_route(comparer: Comparer):
     assert (Verdict.MISMATCH, Verdict.MATCH) == (before, comparer.judge(encoded).verdict)
 
 
+def test_judge_notes_the_version_that_new_names(comparer: Comparer):
+    """In the header that the config says; it is noted, and no difference."""
+    versions = (("content-type", "application/json"), ("x-version", "v7"), ("x-build", "b8"))
+    encoded = encoded_pair({"n": 1}, make_answer({"n": 2}, headers=versions))
+    said = []
+    for backends in ({}, {"version_header": "x-build"}):
+        document = make_document()
+        document["backends"]["new"].update(backends)
+        comparer.set_rules(document)
+        outcome = comparer.judge(encoded)
+        said.append((outcome.version, {signature.path for signature in outcome.signatures}))
+    assert [("v7", {"$.n", "x-build"}), ("b8", {"$.n"})] == said
+
+
 def test_judge_gives_up_on_a_route_without_rules(comparer: Comparer):
     """A route that left the config while its pair was under way: not compared, and never called equal (law 10)."""
     outcome = comparer.judge(encoded_pair({}, {"a": 1}, route="gone"))
