@@ -1,60 +1,17 @@
-"""Bodies made comparable: content codings undone, and bytes read as JSON, as text, or left as bytes.
+"""Content codings undone within bounds: gzip, deflate and br, as they were applied (RFC 9110 §8.4).
 
-`decoded` and `may_travel` are the worker's part: an answer's body leaves the worker only decoded and only when it
-is text, because nothing else can be masked. `read_body` is the comparer's part. Headers are in `compared_headers`.
+A coding that can't be undone in full is told by its reason; a part of a body is no body.
 """
 
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import brotli  # type: ignore[import-untyped]  # the package has no type hints
 
-from proxy.core.content_type import ContentType, parse_content_type, text_of
-from proxy.core.document import Unreadable, parse_document
-
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-Kind = Literal["empty", "json", "text", "bytes"]
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """A body as it is compared: a parsed document, a str, or bytes; `value` is None where it is empty."""
-
-    kind: Kind
-    value: Any
-
-
-def read_body(content_type: str, body: bytes) -> Body:
-    """The body as JSON where it is declared or found to be, else as text, else as bytes.
-
-    Raises document.Unreadable for JSON that is nested too deeply to be parsed.
-    """
-    if not body:
-        return Body("empty", None)
-    declared = parse_content_type(content_type)
-    text = text_of(declared, body)
-    if text is None:
-        return Body("bytes", body)
-    if declared.is_json or (declared.may_be_json and _looks_like_json(text)):
-        try:
-            return Body("json", parse_document(text.removeprefix("\ufeff")))
-        except ValueError:
-            return Body("text", text)
-    return Body("text", text)
-
-
-def _looks_like_json(text: str) -> bool:
-    return text.lstrip("\ufeff \t\r\n")[:1] in {"{", "["}
-
-
-def may_travel(content_type: str, body: bytes) -> bool:
-    """Whether the decoded body may leave the worker: it is empty, or text through and through (law 6)."""
-    return not body or text_of(parse_content_type(content_type), body) is not None
 
 
 def decoded(body: bytes, content_encoding: str, max_bytes: int) -> bytes | str:
@@ -133,5 +90,3 @@ _CODINGS: dict[str, Callable[[bytes, int], bytes | None]] = {
     "deflate": _inflate,
     "br": _unbrotli,
 }
-
-__all__ = ["Body", "ContentType", "Kind", "Unreadable", "decoded", "may_travel", "read_body"]

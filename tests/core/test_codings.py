@@ -1,4 +1,4 @@
-"""Content codings undone within bounds, bodies read by type and by look, and what may leave the worker."""
+"""Content codings undone within bounds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.core.normalise import Body, decoded, may_travel, read_body
+from proxy.core.codings import decoded
 
 TEXT = b"the same bytes as before, " * 40
 
@@ -81,42 +81,3 @@ def test_decoding_stops_at_the_limit(coding: str, pack: object):
 def test_decoding_never_raises(body: bytes, coding: str):
     """Whatever a backend sends ends as bytes or as a reason."""
     assert isinstance(decoded(body, coding, 1000), (bytes, str))
-
-
-@pytest.mark.parametrize(
-    ("content_type", "body", "expected"),
-    [
-        ("application/json", b"", Body("empty", None)),
-        ("application/json", b'{"a": 1}', Body("json", {"a": 1})),
-        ("application/json", b"\xef\xbb\xbf[1]", Body("json", [1])),
-        ("application/json", b'"a"', Body("json", "a")),
-        ("application/json", b"{a}", Body("text", "{a}")),
-        ("text/plain", b" [1]", Body("json", [1])),
-        ("text/plain", b"1", Body("text", "1")),
-        ("", b'{"a":1}', Body("json", {"a": 1})),
-        ("text/html", b"[1]", Body("text", "[1]")),
-        ("image/png", b"[1]", Body("bytes", b"[1]")),
-        ("text/plain", b"\xff", Body("bytes", b"\xff")),
-    ],
-)
-def test_body_is_read_by_type_then_by_look(content_type: str, body: bytes, expected: Body):
-    """JSON is found where it is declared, or where nothing else is and it parses."""
-    assert read_body(content_type, body) == expected
-
-
-@pytest.mark.parametrize(
-    ("content_type", "body", "expected"),
-    [
-        ("application/json", b"{}", True),
-        ("image/png", b"", True),
-        ("text/html; charset=windows-1252", b"\x80", True),
-        ("image/png", b"\x89PNG", False),
-        ("application/octet-stream", b"text", False),
-        ("multipart/form-data; boundary=x", b"--x", False),
-        ("application/json", b'"\xff"', False),
-        ("text/plain; charset=utf-16", "a".encode("utf-16"), False),
-    ],
-)
-def test_only_text_may_travel(content_type: str, body: bytes, expected: object):
-    """Law 6: what can't be read can't be masked, so it stays in the worker."""
-    assert may_travel(content_type, body) is expected
