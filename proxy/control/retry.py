@@ -20,9 +20,10 @@ import httpx
 from proxy.certificates import UnusableFile
 from proxy.control.example import decode_example
 from proxy.control.recorder import AuditLine
+from proxy.core.bodies.read import may_travel
+from proxy.core.codings import decoded
 from proxy.core.evidence import Answer, Pair, Verdict, encode_pair
 from proxy.core.mask import Masker
-from proxy.core.normalise import decoded, may_travel
 from proxy.core.resend import SAFE_METHODS, is_masked, sendable_headers
 from proxy.errors import Refused
 from proxy.traffic.upstream.tls import backend_server_name, backend_socket_path, backend_ssl_context

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepdiff import DeepDiff
 
+from proxy.core.bodies.read import read_body
 from proxy.core.canonical import canonical
 from proxy.core.compared_headers import header_differences
 from proxy.core.content_type import parse_content_type
@@ -18,20 +19,22 @@ from proxy.core.difference import Comparison, Difference, Limits
 from proxy.core.document import Unreadable
 from proxy.core.evidence import Verdict
 from proxy.core.lists import Alignment, align_by_position
-from proxy.core.normalise import Body, read_body
 from proxy.core.prepare import prepare
 from proxy.core.text_lines import common_ends, text_differences
 from proxy.core.walk import Truncated, Walk
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
+    from proxy.core.bodies.body import Body, Kind
     from proxy.core.evidence import Answer
     from proxy.core.model import CompareRules
 
 __all__ = ["Comparison", "Difference", "Limits", "align_plain_values", "compare"]
 
 _DEFAULT_LIMITS = Limits()
+Found = tuple[list[Difference], str]
+"""The differences between two bodies, and what could not be compared ("" where all was)."""
 
 
 def compare(
@@ -66,10 +69,7 @@ def _is_other_kind(body: list[Difference]) -> bool:
     return len(body) == 1 and body[0].change.startswith("body ")
 
 
-def _body_differences(
-    control: Answer, candidate: Answer, rules: CompareRules, limits: Limits
-) -> tuple[list[Difference], str]:
-    """The differences between the bodies, and what could not be compared ("" where all was)."""
+def _body_differences(control: Answer, candidate: Answer, rules: CompareRules, limits: Limits) -> Found:
     if _is_same_on_the_wire(control, candidate):
         return [], ""
     try:
@@ -132,18 +132,13 @@ def _other_kind(before: str, after: str) -> Difference:
     return Difference("body", (), f"body {before}→{after}", before, after)
 
 
-def _read_differences(before: Body, after: Body, rules: CompareRules, limits: Limits) -> tuple[list[Difference], str]:
+def _read_differences(before: Body, after: Body, rules: CompareRules, limits: Limits) -> Found:
     if before.kind != after.kind:
         return [_other_kind(before.kind, after.kind)], ""
-    if before.kind == "json":
-        return _document_differences(before.value, after.value, rules, limits)
-    if before.kind == "text":
-        return text_differences(before.value, after.value) if before.value != after.value else [], ""
-    sizes = [{"length": len(body.value)} for body in (before, after)]
-    return [Difference("body", (), "bytes", *sizes)], ""
+    return FIND[before.kind](before.value, after.value, rules, limits)
 
 
-def _document_differences(before: Any, after: Any, rules: CompareRules, limits: Limits) -> tuple[list[Difference], str]:
+def _document_differences(before: Any, after: Any, rules: CompareRules, limits: Limits) -> Found:
     walk = Walk(rules, limits, lambda old, new: align_plain_values(old, new, limits))
     try:
         walk.compare(prepare(before, rules), prepare(after, rules))
@@ -153,6 +148,28 @@ def _document_differences(before: Any, after: Any, rules: CompareRules, limits: 
         reason = fault.reason if isinstance(fault, Unreadable) else "depth"
         return walk.differences, reason
     return walk.differences, ""
+
+
+def _text_differences(before: str, after: str, _rules: CompareRules, _limits: Limits) -> Found:
+    return text_differences(before, after) if before != after else [], ""
+
+
+def _bytes_differences(before: bytes, after: bytes, _rules: CompareRules, _limits: Limits) -> Found:
+    sizes = [{"length": len(body)} for body in (before, after)]
+    return [Difference("body", (), "bytes", *sizes)], ""
+
+
+def _no_differences(_before: None, _after: None, _rules: CompareRules, _limits: Limits) -> Found:
+    return [], ""
+
+
+# How two bodies of one kind are compared: the one place that says so.
+FIND: dict[Kind, Callable[[Any, Any, CompareRules, Limits], Found]] = {
+    "empty": _no_differences,
+    "json": _document_differences,
+    "text": _text_differences,
+    "bytes": _bytes_differences,
+}
 
 
 def align_plain_values(before: list[Any], after: list[Any], limits: Limits = _DEFAULT_LIMITS) -> Alignment:

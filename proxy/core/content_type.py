@@ -1,6 +1,6 @@
 """What a Content-Type says about a body: whether it is JSON, a text, or bytes that nobody should look into.
 
-Reads media types as RFC 9110 §8.3 writes them. Bodies themselves are read in `normalise`.
+Reads media types as RFC 9110 §8.3 writes them. Bodies themselves are read in `bodies`.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class Masker:
         return self._line(path) + question_mark + self._fields(query)
 
     def body(self, content_type: str, body: bytes) -> bytes:
-        """A decoded body, masked. Bodies for which `normalise.may_travel` says no come back empty."""
+        """A decoded body, masked. Bodies for which `bodies.read.may_travel` says no come back empty."""
         declared = parse_content_type(content_type)
         text = text_of(declared, body)
         if text is None:

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from proxy.core.bodies.read import may_travel
+from proxy.core.codings import decoded
 from proxy.core.evidence import Answer, Pair, encode_pair
 from proxy.core.head import fields_of
 from proxy.core.model import LEGACY
-from proxy.core.normalise import decoded, may_travel
 from proxy.core.pairing import is_same
 
 if TYPE_CHECKING:

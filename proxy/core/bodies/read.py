@@ -1,0 +1,53 @@
+"""Which form a body has: by its declared type first, then by its look; text that has none is text, the rest bytes.
+
+`may_travel` is the worker's part: a body leaves the worker only decoded, and only when it is text, because nothing else
+can be masked. `read_body` is the comparer's part. A new form of text is a module with a `TextForm`, listed in `_FORMS`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from proxy.core.bodies.body import Body
+from proxy.core.bodies.json_form import JSON
+from proxy.core.content_type import parse_content_type, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from proxy.core.bodies.body import TextForm
+    from proxy.core.content_type import ContentType
+
+# In the order in which they are tried.
+_FORMS = (JSON,)
+
+
+def read_body(content_type: str, body: bytes) -> Body:
+    """The body in the first form that reads it: of those declared, then of those that it looks like.
+
+    Raises document.Unreadable for JSON that is nested too deeply to be parsed, and nothing else whatever comes in.
+    """
+    if not body:
+        return Body("empty", None)
+    declared = parse_content_type(content_type)
+    text = text_of(declared, body)
+    if text is None:
+        return Body("bytes", body)
+    bare = text.removeprefix("\ufeff")
+    for form in _candidates(declared, bare):
+        try:
+            return Body(form.kind, form.read(bare))
+        except ValueError:
+            continue
+    return Body("text", text)
+
+
+def _candidates(declared: ContentType, text: str) -> Iterator[TextForm]:
+    tried = [form for form in _FORMS if form.is_declared(declared)]
+    yield from tried
+    yield from (form for form in _FORMS if form not in tried and form.looks_like(declared, text))
+
+
+def may_travel(content_type: str, body: bytes) -> bool:
+    """Whether the decoded body may leave the worker: it is empty, or text through and through (law 6)."""
+    return not body or text_of(parse_content_type(content_type), body) is not None
