@@ -10,6 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from proxy.core.charset import read_text
+from proxy.core.content_type import parse_content_type
 from proxy.core.evidence import Answer, Pair
 from proxy.core.paths import write
 
@@ -56,7 +58,7 @@ def encode_example(pair: Pair, differences: Iterable[Signed]) -> bytes:
 def decode_example(payload: bytes, route: str) -> Pair | None:
     """The pair of an example, to be compared again; None where a comparison would mislead.
 
-    That is where a body was cut, or holds characters that were not UTF-8 and are all the same now.
+    That is where a body was cut, or holds bytes that were no characters and are all the same now.
     """
     content = json.loads(payload)
     sides = content["control"], content["candidate"]
@@ -84,7 +86,7 @@ def _read_answer(side: dict[str, Any]) -> Answer:
     return Answer(
         status=side["status"],
         headers=_read_headers(side["headers"]),
-        body=None if side["body"] is None else side["body"].encode("utf-8", "replace"),
+        body=None if side["body"] is None else side["body"].encode(side.get("codec", "utf-8"), "replace"),
         length=side["length"],
         digest=side["digest"],
         elapsed_us=round(side["elapsed_ms"] * 1000),
@@ -96,16 +98,23 @@ def _read_headers(headers: Iterable[Iterable[str]]) -> tuple[tuple[str, str], ..
 
 
 def _answer(answer: Answer) -> dict[str, Any]:
-    body = answer.body
+    body, codec = answer.body, _codec(answer)
     return {
         "status": answer.status,
         "headers": answer.headers,
-        "body": None if body is None else body[:MAX_BODY_BYTES].decode("utf-8", "replace"),
+        "body": None if body is None else body[:MAX_BODY_BYTES].decode(codec, "replace"),
+        "codec": codec,
         "is_body_cut": body is not None and len(body) > MAX_BODY_BYTES,
         "length": answer.length,
         "digest": answer.digest,
         "elapsed_ms": answer.elapsed_us / 1000,
     }
+
+
+def _codec(answer: Answer) -> str:
+    """In which the body's characters are written, by Python's name."""
+    text = None if answer.body is None else read_text(parse_content_type(answer.content_type), answer.body)
+    return "utf-8" if text is None else text.codec
 
 
 def _difference(signed: Signed) -> dict[str, Any]:

@@ -79,8 +79,8 @@ def _body_differences(control: Answer, candidate: Answer, rules: CompareRules, l
             return [], ""
         if max(len(control.body), len(candidate.body)) > limits.max_bytes:
             return [], "size"
-        before = read_body(_header(control, "content-type"), control.body)
-        after = read_body(_header(candidate, "content-type"), candidate.body)
+        before = read_body(control.content_type, control.body)
+        after = read_body(candidate.content_type, candidate.body)
         return _read_differences(before, after, rules, limits)
     except Unreadable as unreadable:
         return [], unreadable.reason
@@ -116,10 +116,9 @@ def _unkept_differences(control: Answer, candidate: Answer, limits: Limits) -> l
 
 def _unkept_kind(answer: Answer, limits: Limits) -> str:
     """What kind of body it is, as far as can be told. Raises Unreadable where it would have to be read."""
-    content_type = _header(answer, "content-type")
     if answer.body is not None:
-        return read_body(content_type, answer.body).kind
-    if parse_content_type(content_type).is_text:
+        return read_body(answer.content_type, answer.body).kind
+    if parse_content_type(answer.content_type).is_text:
         raise Unreadable("size" if answer.length > limits.max_bytes else "unread")
     return "bytes"
 

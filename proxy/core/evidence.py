@@ -69,6 +69,11 @@ class Answer:
     digest: str
     elapsed_us: int = 0
 
+    @property
+    def content_type(self) -> str:
+        """The first line of that name, as workers take it; "" where there is none."""
+        return next((value for name, value in self.headers if name == "content-type"), "")
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:

@@ -13,7 +13,8 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote_plus, unquote_plus
 
-from proxy.core.content_type import parse_content_type, text_of
+from proxy.core.charset import read_text
+from proxy.core.content_type import parse_content_type
 from proxy.core.mark import Mark
 from proxy.core.mask_text import TextMask
 from proxy.core.secret_names import SecretNames
@@ -60,15 +61,16 @@ class Masker:
     def body(self, content_type: str, body: bytes) -> bytes:
         """A decoded body, masked. Bodies for which `bodies.read.may_travel` says no come back empty."""
         declared = parse_content_type(content_type)
-        text = text_of(declared, body)
+        text = read_text(declared, body)
         if text is None:
             return b""
-        masked = self._content(declared, text)
-        return body if masked == text else masked.encode(declared.codec or "utf-8", "replace")
+        masked = self._content(declared, text.characters)
+        return body if masked == text.characters else masked.encode(text.codec, "replace")
 
     def _content(self, declared: ContentType, text: str) -> str:
         if self._masks_all:
-            return json.dumps(self._mark(text))
+            order_mark = "\ufeff" if text.startswith("\ufeff") else ""  # without it the rest can't be read
+            return order_mark + json.dumps(self._mark(text))
         if declared.is_form:
             return self._fields(text)
         return self._texts.masked(text, is_markup=declared.is_markup)

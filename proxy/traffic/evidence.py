@@ -138,7 +138,7 @@ class Evidence:
         wire = b"".join(chunks)
         fields = _text(lines)
         content_type = _first(fields, "content-type")
-        body = decoded(wire, _first(fields, "content-encoding"), self._max_body_bytes)
+        body = decoded(wire, _joined(fields, "content-encoding"), self._max_body_bytes)
         return Answer(
             status=status,
             headers=bodies.masker.headers(fields),
@@ -182,7 +182,7 @@ def _unpacks_small(pair: OpenPair) -> bool:
     sides += [(shadow.head.lines, pair.shadow_body)] if shadow is not None else []
     for lines, chunks in sides:
         if b"content-encoding" in lines.lower():
-            coding = _first(_text(lines), "content-encoding")
+            coding = _joined(_text(lines), "content-encoding")
             if decoded(b"".join(chunks), coding, _IN_LINE_BYTES) == "size":
                 return False
     return True
@@ -190,3 +190,8 @@ def _unpacks_small(pair: OpenPair) -> bool:
 
 def _first(headers: tuple[tuple[str, str], ...], wanted: str) -> str:
     return next((value for name, value in headers if name == wanted), "")
+
+
+def _joined(headers: tuple[tuple[str, str], ...], wanted: str) -> str:
+    """Lines of a list-valued field as one (RFC 9110 §5.3)."""
+    return ", ".join(value for name, value in headers if name == wanted)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from proxy.core.bodies.body import Body
 from proxy.core.bodies.json_form import JSON
-from proxy.core.content_type import parse_content_type, text_of
+from proxy.core.charset import text_of
+from proxy.core.content_type import parse_content_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
