@@ -166,6 +166,9 @@ def _no_differences(_before: None, _after: None, _rules: CompareRules, _limits: 
 FIND: dict[Kind, Callable[[Any, Any, CompareRules, Limits], Found]] = {
     "empty": _no_differences,
     "json": _document_differences,
+    "ndjson": _document_differences,
+    "events": _document_differences,
+    "form": _document_differences,
     "text": _text_differences,
     "bytes": _bytes_differences,
 }

@@ -15,11 +15,8 @@ _TEXT_TYPES = frozenset(
         "application/ecmascript",
         "application/graphql",
         "application/javascript",
-        "application/json-seq",
-        "application/ndjson",
         "application/toml",
         "application/x-javascript",
-        "application/x-ndjson",
         "application/x-www-form-urlencoded",
         "application/x-yaml",
         "application/xhtml+xml",
@@ -28,6 +25,23 @@ _TEXT_TYPES = frozenset(
     }
 )
 _TEXT_SUFFIXES = ("+xml", "+yaml")
+# Of lines of JSON none is registered; RFC 7464 and RFC 8091 register the sequences.
+_RECORD_TYPES = frozenset(
+    {
+        "application/json-seq",
+        "application/jsonl",
+        "application/jsonlines",
+        "application/ndjson",
+        "application/x-json-stream",
+        "application/x-jsonl",
+        "application/x-jsonlines",
+        "application/x-ldjson",
+        "application/x-ndjson",
+        "text/jsonl",
+        "text/x-ndjson",
+    }
+)
+_RECORD_SUFFIXES = ("+json-seq", "+ndjson", "+jsonl")
 _JSON_TYPES = frozenset({"application/json", "text/json", "application/manifest+json", "text/x-json"})
 _NEVER_JSON = frozenset({"text/html", "text/css", "text/csv", "application/xml", "text/xml", "application/xhtml+xml"})
 
@@ -42,6 +56,15 @@ class ContentType:
     @property
     def is_json(self) -> bool:
         return self.essence in _JSON_TYPES or self.essence.endswith("+json")
+
+    @property
+    def is_records(self) -> bool:
+        """Whether it is a series of JSON documents."""
+        return self.essence in _RECORD_TYPES or self.essence.endswith(_RECORD_SUFFIXES)
+
+    @property
+    def is_events(self) -> bool:
+        return self.essence == "text/event-stream"
 
     @property
     def is_form(self) -> bool:
@@ -63,6 +86,7 @@ class ContentType:
             self.essence == ""
             or self.essence.startswith("text/")
             or self.is_json
+            or self.is_records
             or self.essence in _TEXT_TYPES
             or self.essence.endswith(_TEXT_SUFFIXES)
         )

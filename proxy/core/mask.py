@@ -2,8 +2,8 @@
 
 Only the secret's own characters are replaced; everything else stays byte for byte, so that number forms, repeated
 keys, order and white space reach the comparer as they were. Which names are secret is in `secret_names`, what a secret
-looks like in `secret_values`; texts are masked in `mask_text`, JSON in `mask_json`, marks made in `mark`. Masking errs
-on the side of too much, and what is masked already stays as it is.
+looks like in `secret_values`; texts are masked in `mask_text`, JSON in `mask_json`, lines of JSON and events in
+`mask_lines`; marks are made in `mark`. Masking errs on the side of too much, and what is masked already stays as it is.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from urllib.parse import quote_plus, unquote_plus
 from proxy.core.charset import read_text
 from proxy.core.content_type import parse_content_type
 from proxy.core.mark import Mark
+from proxy.core.mask_lines import mask_events, mask_records
 from proxy.core.mask_text import TextMask
 from proxy.core.secret_names import SecretNames
 
@@ -73,6 +74,10 @@ class Masker:
             return order_mark + json.dumps(self._mark(text))
         if declared.is_form:
             return self._fields(text)
+        if declared.is_records:
+            return mask_records(text, self._texts.document, self._texts.masked)
+        if declared.is_events:
+            return mask_events(text, self._texts.masked)
         return self._texts.masked(text, is_markup=declared.is_markup)
 
     def _header(self, name: str, value: str) -> str:
