@@ -49,6 +49,7 @@ def encode_example(pair: Pair, differences: Iterable[Signed]) -> bytes:
         },
         "control": _answer(pair.control),
         "candidate": _answer(pair.candidate),
+        "first_difference": pair.first_difference,
         "differences": [_difference(each) for each in listed[:MAX_DIFFERENCES]],
         "differences_left_out": max(len(listed) - MAX_DIFFERENCES, 0),
     }
@@ -79,6 +80,7 @@ def decode_example(payload: bytes, route: str) -> Pair | None:
         request_headers=_read_headers(request["headers"]),
         control=control,
         candidate=candidate,
+        first_difference=content.get("first_difference"),
     )
 
 
@@ -90,6 +92,8 @@ def _read_answer(side: dict[str, Any]) -> Answer:
         length=side["length"],
         digest=side["digest"],
         elapsed_us=round(side["elapsed_ms"] * 1000),
+        content_length=side.get("content_length", 0),
+        content_digest=side.get("content_digest", ""),
     )
 
 
@@ -108,6 +112,8 @@ def _answer(answer: Answer) -> dict[str, Any]:
         "length": answer.length,
         "digest": answer.digest,
         "elapsed_ms": answer.elapsed_us / 1000,
+        "content_length": answer.content_length,
+        "content_digest": answer.content_digest,
     }
 
 
