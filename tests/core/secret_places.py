@@ -149,6 +149,15 @@ UNDER_A_NAME: dict[str, tuple[str, Callable[[str, str], str]]] = {
     "JSON in a string": (JSON, lambda name, secret: json.dumps({"a": json.dumps({name: secret})})),
     "JSON seven strings deep": (JSON, lambda name, secret: _deep(json.dumps({name: secret}))),
     "JSON that breaks off": (JSON, lambda name, secret: json.dumps({name: secret, "b": 1})[:-1]),
+    "JSON that breaks off in the secret": (JSON, lambda name, secret: f'{{"a": 1,\n"{name}": "{secret}'),
+    "JSON in a string that breaks off in the secret": (
+        JSON,
+        lambda name, secret: f'{{"a": "{{\\"{name}\\": \\"{secret}',
+    ),
+    "record that breaks off in the secret": (
+        "application/x-ndjson",
+        lambda name, secret: f'{{"a": 1}}\n{{"{name}": "{secret}',
+    ),
     "JSON in a string that breaks off": (
         JSON,
         lambda name, secret: json.dumps({"a": json.dumps({name: f'{secret}"{secret}'}), "b": 1})[:-1],

@@ -45,6 +45,7 @@ def test_body_is_read_by_type_then_by_look(content_type: str, body: bytes, expec
         ("multipart/form-data; boundary=x", b"--x", False),
         ("application/json", b'"\xff"', False),
         ("text/plain; charset=utf-16", "a".encode("utf-16"), True),
+        ("text/plain; charset=utf-16", "a".encode("utf-16-le"), False),
         ("text/plain; charset=utf-7", b"a", False),
     ],
 )
