@@ -94,6 +94,7 @@ def _read_answer(side: dict[str, Any]) -> Answer:
         elapsed_us=round(side["elapsed_ms"] * 1000),
         content_length=side.get("content_length", 0),
         content_digest=side.get("content_digest", ""),
+        unkept=side.get("unkept", ""),
     )
 
 
@@ -114,6 +115,7 @@ def _answer(answer: Answer) -> dict[str, Any]:
         "elapsed_ms": answer.elapsed_us / 1000,
         "content_length": answer.content_length,
         "content_digest": answer.content_digest,
+        "unkept": answer.unkept,
     }
 
 

@@ -120,8 +120,8 @@ def _unkept_kind(answer: Answer, limits: Limits) -> str:
     """What kind of body it is, as far as can be told. Raises Unreadable where it would have to be read."""
     if answer.body is not None:
         return read_body(answer.content_type, answer.body).kind
-    if parse_content_type(answer.content_type).is_text:
-        raise Unreadable("size" if answer.length > limits.max_bytes else "unread")
+    if answer.unkept != "bytes" and parse_content_type(answer.content_type).is_text:
+        raise Unreadable(answer.unkept or ("size" if answer.length > limits.max_bytes else "unread"))
     return "bytes"
 
 
@@ -132,7 +132,7 @@ def _identity(answer: Answer) -> dict[str, Any]:
     if not answer.digest:
         raise Unreadable("unread")
     if _header(answer, "content-encoding").strip().lower() not in {"", "identity"}:
-        raise Unreadable("encoding")  # equal content may be compressed to other bytes
+        raise Unreadable("size" if answer.unkept == "size" else "encoding")  # equal content has many codings
     return {"length": answer.length, "sha256": answer.digest}
 
 

@@ -53,6 +53,9 @@ COMPARED = (Verdict.MATCH, Verdict.MISMATCH, Verdict.NOISE)
 CHOSEN_GAPS = frozenset({"not_sampled", "method", "kill_switch", "no_route"})
 
 
+Unkept = Literal["", "bytes", "encoding", "size"]
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One side's answer. Header names are in lower case, in the order received, duplicates kept.
@@ -60,7 +63,8 @@ class Answer:
     `body` is None where it was not kept or may not travel (binary, too large, unreadable); `length` (bytes on the
     wire) and `digest` (SHA-256, hex, or "" where the body was not read whole) stand for it. `elapsed_us` runs from
     the request's dispatch to the answer's last byte. `content_length` and `content_digest` are those of a body that was
-    not kept without its content codings, where it has some and they could be undone.
+    not kept without its content codings, where it has some and they could be undone. `unkept` says why it was not: it
+    is no text ("bytes"), a coding could not be undone ("encoding"), it is too large ("size"); "" where nobody knows.
     """
 
     status: int
@@ -71,6 +75,7 @@ class Answer:
     elapsed_us: int = 0
     content_length: int = 0
     content_digest: str = ""
+    unkept: Unkept = ""
 
     @property
     def content_type(self) -> str:
@@ -153,11 +158,11 @@ def decode_pair(data: bytes) -> Pair:
 def _answer_head(answer: Answer) -> list[object]:
     kept = answer.body is not None
     measured = [answer.length, answer.digest, answer.elapsed_us, answer.content_length, answer.content_digest]
-    return [answer.status, answer.headers, kept, *measured]
+    return [answer.status, answer.headers, kept, *measured, answer.unkept]
 
 
 def _answer(head: list[object], body: bytes) -> Answer:
-    status, headers, kept, length, digest, elapsed_us, content_length, content_digest = head
+    status, headers, kept, length, digest, elapsed_us, content_length, content_digest, unkept = head
     return Answer(
         status=status,  # type: ignore[arg-type]  # our own encoding; a wrong one fails in the comparer
         headers=_header_tuples(headers),  # type: ignore[arg-type]
@@ -167,6 +172,7 @@ def _answer(head: list[object], body: bytes) -> Answer:
         elapsed_us=elapsed_us,  # type: ignore[arg-type]
         content_length=content_length,  # type: ignore[arg-type]
         content_digest=content_digest,  # type: ignore[arg-type]
+        unkept=unkept,  # type: ignore[arg-type]
     )
 
 

@@ -77,7 +77,7 @@ class Masker:
         if declared.is_records:
             return mask_records(text, self._texts.document, self._texts.masked)
         if declared.is_events:
-            return mask_events(text, self._texts.masked)
+            return mask_events(text, self._texts.document, self._texts.masked)
         return self._texts.masked(text, is_markup=declared.is_markup)
 
     def _header(self, name: str, value: str) -> str:

@@ -28,25 +28,29 @@ def mask_records(text: str, document: Callable[[str], str | None], masked: Calla
     return masked("".join(parts)) if is_broken else "".join(parts)
 
 
-def mask_events(text: str, masked: Callable[[str], str]) -> str:
-    """Events: the lines of each one's data as one text, which stays in several lines; then all lines as they are."""
+def mask_events(text: str, document: Callable[[str], str | None], masked: Callable[[str], str]) -> str:
+    """Events: the lines of each one's data as one text, a document in one line; then all lines as they are."""
     order_mark = "\ufeff" if text.startswith("\ufeff") else ""
     block: list[tuple[str, str]] = []
     written: list[str] = [order_mark]
     for line in _LINE.finditer(text, len(order_mark)):
         block.append((line[1], line[2]))
         if not line[1]:
-            written.append(_masked_event(block, masked))
+            written.append(_masked_event(block, document, masked))
             block = []
     return masked("".join(written))
 
 
-def _masked_event(lines: list[tuple[str, str]], masked: Callable[[str], str]) -> str:
+def _masked_event(
+    lines: list[tuple[str, str]], document: Callable[[str], str | None], masked: Callable[[str], str]
+) -> str:
     places = [index for index, (line, _) in enumerate(lines) if line == "data" or line.startswith("data:")]
     data = [lines[index][0].removeprefix("data").removeprefix(":").removeprefix(" ") for index in places]
     if len(data) > 1 or (data and data[0].startswith('"')):  # any other line is as good as a text of its own
         plain = "\n".join(data)
-        found = masked(plain)
+        found = document(plain)
+        # Line ends in a document are white space. Left there, `data:` would seem to be the value of the name before it.
+        found = masked(plain) if found is None else found.replace("\n", " ")
         if found != plain:
             end = lines[places[0]][1]
             lines[places[0]] = (end.join(f"data: {line}" for line in found.split("\n")), end)

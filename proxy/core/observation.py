@@ -6,6 +6,7 @@ represented by length and digest, and by where the two begin to differ: nobody e
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from proxy.core.evidence import Answer
 from proxy.core.intraline import common_beginning
 
 if TYPE_CHECKING:
+    from proxy.core.evidence import Unkept
     from proxy.core.mask import Masker
 
 Fields = tuple[tuple[str, str], ...]
@@ -29,28 +31,24 @@ class Observation:
         self._masker = masker
         self._max_bytes = max_body_bytes
         self._unkept: list[bytes | None] = []  # the content of each body that may not travel, where it is known
-        self._last: tuple[str, bytes, bytes | None] | None = None
+        self._last: tuple[str, bytes, bytes | Unkept] | None = None
 
     def answer(self, status: int, fields: Fields, wire: bytes, elapsed_us: int = 0) -> Answer:
         """One side, masked. `wire` is its body as received; field names are in lower case."""
         codings = _joined(fields, "content-encoding")
         content = decoded(wire, codings, self._max_bytes)
-        body = self._masked(_first(fields, "content-type"), content) if isinstance(content, bytes) else None
-        digest = sha256(wire).hexdigest()
+        seen = content if isinstance(content, str) else self._seen(_first(fields, "content-type"), content)
         known = content if isinstance(content, bytes) else None if codings else wire
-        if body is None:
-            self._unkept.append(known)
-        is_coded = known is not None and known is not wire and body is None
-        return Answer(
-            status=status,
-            headers=self._masker.headers(fields),
-            body=body,
-            length=len(wire),
-            digest=digest,
-            elapsed_us=elapsed_us,
-            content_length=len(known) if known is not None and is_coded else 0,
-            content_digest=sha256(known).hexdigest() if known is not None and is_coded else "",
+        answer = Answer(
+            status, self._masker.headers(fields), None, len(wire), sha256(wire).hexdigest(), elapsed_us=elapsed_us
         )
+        if isinstance(seen, bytes):
+            return replace(answer, body=seen)
+        self._unkept.append(known)
+        answer = replace(answer, unkept=seen)
+        if known is None or known is wire:
+            return answer
+        return replace(answer, content_length=len(known), content_digest=sha256(known).hexdigest())
 
     def first_difference(self) -> int | None:
         """The index of the first byte in which the two contents differ; None where one travels or isn't known."""
@@ -59,18 +57,17 @@ class Observation:
         one, other = self._unkept
         return None if one is None or other is None or one == other else common_beginning(one, other)
 
-    def _masked(self, content_type: str, content: bytes) -> bytes | None:
-        """The masked body; None where it may not travel, or is too large by its marks.
+    def _seen(self, content_type: str, content: bytes) -> bytes | Unkept:
+        """The masked body, or why it must stay. Masked once, where both are the same and only their heads differ."""
+        if self._last is None or self._last[:2] != (content_type, content):
+            self._last = content_type, content, self._masked(content_type, content)
+        return self._last[2]
 
-        Masked once, where both are the same and only their heads differ.
-        """
-        if self._last is not None and self._last[:2] == (content_type, content):
-            return self._last[2]
-        masked = self._masker.body(content_type, content) if may_travel(content_type, content) else None
-        if masked is not None and len(masked) > self._max_bytes * _MAX_GROWTH:
-            masked = None
-        self._last = content_type, content, masked
-        return masked
+    def _masked(self, content_type: str, content: bytes) -> bytes | Unkept:
+        if not may_travel(content_type, content):
+            return "bytes"
+        masked = self._masker.body(content_type, content)
+        return masked if len(masked) <= self._max_bytes * _MAX_GROWTH else "size"
 
 
 def _first(fields: Fields, wanted: str) -> str:

@@ -12,7 +12,7 @@ from deepdiff import DeepDiff
 
 from proxy.core.compare import Comparison, Difference, Limits, align_plain_values, compare
 from proxy.core.document import Unreadable
-from proxy.core.evidence import Answer, Verdict
+from proxy.core.evidence import Answer, Unkept, Verdict
 from proxy.core.lists import Alignment
 from proxy.core.model import CompareRules
 from tests.core.answers import changes, make_answer, make_rules
@@ -352,6 +352,21 @@ def test_bodies_that_were_not_kept_are_judged_by_digest(
 ):
     """Equal digests are equal bytes; other digests settle it only where nothing would have to be read."""
     found = compare(control, candidate, RULES)
+    assert (found.verdict, found.reason) == (verdict, reason)
+    assert [difference.change for difference in found.differences] == expected
+
+
+@pytest.mark.parametrize(
+    ("unkept_because", "verdict", "reason", "expected"),
+    [
+        ("bytes", Verdict.MISMATCH, "", ["body json→bytes"]),
+        ("encoding", Verdict.GAVE_UP, "encoding", []),
+        ("size", Verdict.GAVE_UP, "size", []),
+    ],
+)
+def test_why_a_body_is_not_here_is_told(unkept_because: Unkept, verdict: Verdict, reason: str, expected: list[str]):
+    """The worker knows; and what only claims to be JSON is bytes, not an open question."""
+    found = compare(make_answer({}), replace(unkept("application/json"), unkept=unkept_because), RULES)
     assert (found.verdict, found.reason) == (verdict, reason)
     assert [difference.change for difference in found.differences] == expected
 

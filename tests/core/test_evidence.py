@@ -32,6 +32,7 @@ answers = st.builds(
     elapsed_us=st.integers(0, 10**7),
     content_length=st.integers(0, 99),
     content_digest=st.sampled_from(["", "cd" * 32]),
+    unkept=st.sampled_from(["", "bytes", "encoding", "size"]),
 )
 pairs = st.builds(
     Pair,

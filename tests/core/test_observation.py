@@ -56,25 +56,26 @@ def test_field_lines_are_masked_and_codings_on_two_lines_are_both_undone():
 @pytest.mark.parametrize(
     ("wire", "coding", "expected"),
     [
-        (PNG, "", (0, "")),
-        (PNG, "identity", (0, "")),
-        (gzip.compress(PNG), "gzip", (len(PNG), digest(PNG))),
-        (gzip.compress(PNG)[:-9], "gzip", (0, "")),
-        (gzip.compress(PNG * 10), "gzip", (0, "")),
-        (PNG * 10, "", (0, "")),
+        (PNG, "", (0, "", "bytes")),
+        (PNG, "identity", (0, "", "bytes")),
+        (gzip.compress(PNG), "gzip", (len(PNG), digest(PNG), "bytes")),
+        (gzip.compress(PNG)[:-9], "gzip", (0, "", "encoding")),
+        (gzip.compress(PNG * 10), "gzip", (0, "", "size")),
+        (PNG * 10, "", (0, "", "size")),
     ],
 )
-def test_bytes_stay_and_are_known_by_their_digests(wire: bytes, coding: str, expected: tuple[int, str]):
-    """On the wire, and without codings where these could be undone."""
+def test_bytes_stay_and_are_known_by_their_digests(wire: bytes, coding: str, expected: tuple[int, str, str]):
+    """On the wire, and without codings where these could be undone; and why they stay is told."""
     found = observe(wire, "image/png", coding)
     assert (found.body, found.length, found.digest) == (None, len(wire), digest(wire))
-    assert (found.content_length, found.content_digest) == expected
+    assert (found.content_length, found.content_digest, found.unkept) == expected
 
 
 def test_text_that_grows_too_large_by_its_marks_stays():
     """The comparer has the same limit."""
     many = b"&".join([b"pin=1"] * 150)
-    assert observe(many, "application/x-www-form-urlencoded").body is None
+    found = observe(many, "application/x-www-form-urlencoded")
+    assert (found.body, found.unkept) == (None, "size")
 
 
 @pytest.mark.parametrize(
