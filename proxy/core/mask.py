@@ -65,13 +65,16 @@ class Masker:
         text = read_text(declared, body)
         if text is None:
             return b""
-        masked = self._content(declared, text.characters)
-        return body if masked == text.characters else masked.encode(text.codec, "replace")
+        bare = text.characters.removeprefix("\ufeff")
+        masked = self._content(declared, bare)
+        if masked == bare:
+            return body
+        order_mark = text.characters[: len(text.characters) - len(bare)]  # without it the rest might be no text
+        return (order_mark + masked).encode(text.codec, "replace")
 
     def _content(self, declared: ContentType, text: str) -> str:
         if self._masks_all:
-            order_mark = "\ufeff" if text.startswith("\ufeff") else ""  # without it the rest can't be read
-            return order_mark + json.dumps(self._mark(text))
+            return json.dumps(self._mark(text))
         if declared.is_form:
             return self._fields(text)
         if declared.is_records:

@@ -30,10 +30,9 @@ def mask_records(text: str, document: Callable[[str], str | None], masked: Calla
 
 def mask_events(text: str, document: Callable[[str], str | None], masked: Callable[[str], str]) -> str:
     """Events: the lines of each one's data as one text, a document in one line; then all lines as they are."""
-    order_mark = "\ufeff" if text.startswith("\ufeff") else ""
     block: list[tuple[str, str]] = []
-    written: list[str] = [order_mark]
-    for line in _LINE.finditer(text, len(order_mark)):
+    written: list[str] = []
+    for line in _LINE.finditer(text):
         block.append((line[1], line[2]))
         if not line[1]:
             written.append(_masked_event(block, document, masked))
@@ -54,5 +53,6 @@ def _masked_event(
         if found != plain:
             end = lines[places[0]][1]
             lines[places[0]] = (end.join(f"data: {line}" for line in found.split("\n")), end)
-            lines = [line for index, line in enumerate(lines) if index not in places[1:]]
+            joined = frozenset(places[1:])
+            lines = [line for index, line in enumerate(lines) if index not in joined]
     return "".join(line + end for line, end in lines)
