@@ -98,7 +98,7 @@ class Comparer:
         if rules is None:
             return Outcome(pair.route, pair.kind, Verdict.GAVE_UP, "route_gone")
         hosts = self._hosts | {value.lower() for name, value in pair.request_headers if name == "host"}
-        found = compare(pair.control, pair.candidate, rules, self._limits, hosts)
+        found = compare(pair.control, pair.candidate, rules, self._limits, hosts, pair.first_difference)
         signed = _signed(pair.route, found.differences)
         first = _first_of_each(signed)
         due = self._examples.due(first)

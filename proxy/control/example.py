@@ -10,6 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from proxy.core.charset import read_text
+from proxy.core.content_type import parse_content_type
 from proxy.core.evidence import Answer, Pair
 from proxy.core.paths import write
 
@@ -47,6 +49,7 @@ def encode_example(pair: Pair, differences: Iterable[Signed]) -> bytes:
         },
         "control": _answer(pair.control),
         "candidate": _answer(pair.candidate),
+        "first_difference": pair.first_difference,
         "differences": [_difference(each) for each in listed[:MAX_DIFFERENCES]],
         "differences_left_out": max(len(listed) - MAX_DIFFERENCES, 0),
     }
@@ -56,7 +59,7 @@ def encode_example(pair: Pair, differences: Iterable[Signed]) -> bytes:
 def decode_example(payload: bytes, route: str) -> Pair | None:
     """The pair of an example, to be compared again; None where a comparison would mislead.
 
-    That is where a body was cut, or holds characters that were not UTF-8 and are all the same now.
+    That is where a body was cut, or holds bytes that were no characters and are all the same now.
     """
     content = json.loads(payload)
     sides = content["control"], content["candidate"]
@@ -77,6 +80,7 @@ def decode_example(payload: bytes, route: str) -> Pair | None:
         request_headers=_read_headers(request["headers"]),
         control=control,
         candidate=candidate,
+        first_difference=content.get("first_difference"),
     )
 
 
@@ -84,10 +88,13 @@ def _read_answer(side: dict[str, Any]) -> Answer:
     return Answer(
         status=side["status"],
         headers=_read_headers(side["headers"]),
-        body=None if side["body"] is None else side["body"].encode("utf-8", "replace"),
+        body=None if side["body"] is None else side["body"].encode(side.get("codec", "utf-8"), "replace"),
         length=side["length"],
         digest=side["digest"],
         elapsed_us=round(side["elapsed_ms"] * 1000),
+        content_length=side.get("content_length", 0),
+        content_digest=side.get("content_digest", ""),
+        unkept=side.get("unkept", ""),
     )
 
 
@@ -96,16 +103,26 @@ def _read_headers(headers: Iterable[Iterable[str]]) -> tuple[tuple[str, str], ..
 
 
 def _answer(answer: Answer) -> dict[str, Any]:
-    body = answer.body
+    body, codec = answer.body, _codec(answer)
     return {
         "status": answer.status,
         "headers": answer.headers,
-        "body": None if body is None else body[:MAX_BODY_BYTES].decode("utf-8", "replace"),
+        "body": None if body is None else body[:MAX_BODY_BYTES].decode(codec, "replace"),
+        "codec": codec,
         "is_body_cut": body is not None and len(body) > MAX_BODY_BYTES,
         "length": answer.length,
         "digest": answer.digest,
         "elapsed_ms": answer.elapsed_us / 1000,
+        "content_length": answer.content_length,
+        "content_digest": answer.content_digest,
+        "unkept": answer.unkept,
     }
+
+
+def _codec(answer: Answer) -> str:
+    """In which the body's characters are written, by Python's name."""
+    text = None if answer.body is None else read_text(parse_content_type(answer.content_type), answer.body)
+    return "utf-8" if text is None else text.codec
 
 
 def _difference(signed: Signed) -> dict[str, Any]:

@@ -12,7 +12,6 @@ import asyncio
 import os
 import time
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -20,10 +19,9 @@ import httpx
 from proxy.certificates import UnusableFile
 from proxy.control.example import decode_example
 from proxy.control.recorder import AuditLine
-from proxy.core.bodies.read import may_travel
-from proxy.core.codings import decoded
-from proxy.core.evidence import Answer, Pair, Verdict, encode_pair
+from proxy.core.evidence import Pair, Verdict, encode_pair
 from proxy.core.mask import Masker
+from proxy.core.observation import Observation
 from proxy.core.resend import SAFE_METHODS, is_masked, sendable_headers
 from proxy.errors import Refused
 from proxy.traffic.upstream.tls import backend_server_name, backend_socket_path, backend_ssl_context
@@ -154,6 +152,8 @@ class Retry:
         return await done
 
     def _encode(self, masker: Masker, pair: Pair, control: _Answered, candidate: _Answered) -> bytes:
+        """As a worker does it."""
+        seen = Observation(masker, self._max_body_bytes)
         return encode_pair(
             Pair(
                 request_id=pair.request_id,
@@ -164,23 +164,10 @@ class Retry:
                 method=pair.method,
                 target=pair.target,
                 request_headers=pair.request_headers,
-                control=self._masked(masker, control),
-                candidate=self._masked(masker, candidate),
+                control=seen.answer(control.status, control.headers, control.body),
+                candidate=seen.answer(candidate.status, candidate.headers, candidate.body),
+                first_difference=seen.first_difference(),
             )
-        )
-
-    def _masked(self, masker: Masker, answered: _Answered) -> Answer:
-        """As a worker makes it (traffic/evidence)."""
-        first = dict(reversed(answered.headers))
-        content_type = first.get("content-type", "")
-        body = decoded(answered.body, first.get("content-encoding", ""), self._max_body_bytes)
-        travels = isinstance(body, bytes) and may_travel(content_type, body)
-        return Answer(
-            status=answered.status,
-            headers=masker.headers(answered.headers),
-            body=masker.body(content_type, body) if travels and isinstance(body, bytes) else None,
-            length=len(answered.body),
-            digest=sha256(answered.body).hexdigest(),
         )
 
 

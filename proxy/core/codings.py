@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import zlib
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import brotli  # type: ignore[import-untyped]  # the package has no type hints
 
@@ -27,7 +27,7 @@ _ZSTD_OPTIONS: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
 _PIECE_BYTES = 4_096
 
 
-def decoded(body: bytes, content_encoding: str, max_bytes: int) -> bytes | str:
+def decoded(body: bytes, content_encoding: str, max_bytes: int) -> bytes | Literal["encoding", "size"]:
     """The body without its content codings (RFC 9110 §8.4: applied in the order listed, so undone from the last).
 
     A str is the reason why there is none: "encoding" for a coding that is unknown, broken or cut short, "size"
@@ -52,7 +52,9 @@ def decoded(body: bytes, content_encoding: str, max_bytes: int) -> bytes | str:
     return body if len(body) <= max_bytes else "size"
 
 
-def _undone(undo: Callable[[bytes, int], bytes | None], body: bytes, max_bytes: int) -> bytes | str:
+def _undone(
+    undo: Callable[[bytes, int], bytes | None], body: bytes, max_bytes: int
+) -> bytes | Literal["encoding", "size"]:
     try:
         result = undo(body, max_bytes)
     except (zlib.error, brotli.error, zstd.ZstdError):

@@ -7,6 +7,7 @@ plain values that differ. What was not compared is never called equal (law 10). 
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from deepdiff import DeepDiff
@@ -18,6 +19,7 @@ from proxy.core.content_type import parse_content_type
 from proxy.core.difference import Comparison, Difference, Limits
 from proxy.core.document import Unreadable
 from proxy.core.evidence import Verdict
+from proxy.core.intraline import common_beginning
 from proxy.core.lists import Alignment, align_by_position
 from proxy.core.prepare import prepare
 from proxy.core.text_lines import common_ends, text_differences
@@ -43,11 +45,12 @@ def compare(
     rules: CompareRules,
     limits: Limits = _DEFAULT_LIMITS,
     own_hosts: Collection[str] = (),
+    first_difference: int | None = None,
 ) -> Comparison:
     """What differs between the answers, by the route's rules. Bodies come decoded and masked.
 
     `own_hosts` (`host` or `host:port`, in lower case) are those under which the application itself is reached: in a
-    Location they mean the same.
+    Location they mean the same. `first_difference` is the pair's (`evidence.Pair`).
     MATCH only when status, headers and body were all compared and found equal.
     """
     if control.status != candidate.status:
@@ -55,7 +58,7 @@ def compare(
         difference = Difference("status", (), change, control.status, candidate.status)
         return Comparison(Verdict.MISMATCH, "", (difference,))
     headers = header_differences(control.headers, candidate.headers, rules, own_hosts)
-    body, reason = _body_differences(control, candidate, rules, limits)
+    body, reason = _body_differences(control, candidate, rules, limits, first_difference)
     if _is_other_kind(body):
         # The media type follows from it: one fault, one difference.
         headers = [difference for difference in headers if difference.path[0] != "content-type"]
@@ -69,18 +72,20 @@ def _is_other_kind(body: list[Difference]) -> bool:
     return len(body) == 1 and body[0].change.startswith("body ")
 
 
-def _body_differences(control: Answer, candidate: Answer, rules: CompareRules, limits: Limits) -> Found:
+def _body_differences(
+    control: Answer, candidate: Answer, rules: CompareRules, limits: Limits, first_difference: int | None
+) -> Found:
     if _is_same_on_the_wire(control, candidate):
         return [], ""
     try:
         if control.body is None or candidate.body is None:
-            return _unkept_differences(control, candidate, limits), ""
+            return _unkept_differences(control, candidate, limits, first_difference), ""
         if control.body == candidate.body:
             return [], ""
         if max(len(control.body), len(candidate.body)) > limits.max_bytes:
             return [], "size"
-        before = read_body(_header(control, "content-type"), control.body)
-        after = read_body(_header(candidate, "content-type"), candidate.body)
+        before = read_body(control.content_type, control.body)
+        after = read_body(candidate.content_type, candidate.body)
         return _read_differences(before, after, rules, limits)
     except Unreadable as unreadable:
         return [], unreadable.reason
@@ -100,32 +105,40 @@ def _header(answer: Answer, name: str) -> str:
     return ", ".join(value for key, value in answer.headers if key == name)
 
 
-def _unkept_differences(control: Answer, candidate: Answer, limits: Limits) -> list[Difference]:
+def _unkept_differences(
+    control: Answer, candidate: Answer, limits: Limits, first_difference: int | None
+) -> list[Difference]:
     """Bodies of which at least one isn't here: known only by length and digest, which settles it for plain bytes."""
     kinds = [_unkept_kind(answer, limits) for answer in (control, candidate)]
     if kinds[0] != kinds[1]:
         return [_other_kind(kinds[0], kinds[1])]
-    if not control.digest or not candidate.digest:
-        raise Unreadable("unread")
-    if _header(control, "content-encoding") or _header(candidate, "content-encoding"):
-        raise Unreadable("encoding")  # equal content may be compressed to other bytes
-    if control.digest == candidate.digest:
-        return []
-    return [Difference("body", (), "bytes", _identity(control), _identity(candidate))]
+    before, after = _identity(control), _identity(candidate)
+    return [] if before == after else [_other_bytes(before, after, first_difference)]
 
 
 def _unkept_kind(answer: Answer, limits: Limits) -> str:
     """What kind of body it is, as far as can be told. Raises Unreadable where it would have to be read."""
-    content_type = _header(answer, "content-type")
     if answer.body is not None:
-        return read_body(content_type, answer.body).kind
-    if parse_content_type(content_type).is_text:
-        raise Unreadable("size" if answer.length > limits.max_bytes else "unread")
+        return read_body(answer.content_type, answer.body).kind
+    if answer.unkept != "bytes" and parse_content_type(answer.content_type).is_text:
+        raise Unreadable(answer.unkept or ("size" if answer.length > limits.max_bytes else "unread"))
     return "bytes"
 
 
 def _identity(answer: Answer) -> dict[str, Any]:
+    """Length and digest of the content. Raises Unreadable where they aren't known."""
+    if answer.content_digest:
+        return {"length": answer.content_length, "sha256": answer.content_digest}
+    if not answer.digest:
+        raise Unreadable("unread")
+    if _header(answer, "content-encoding").strip().lower() not in {"", "identity"}:
+        raise Unreadable("size" if answer.unkept == "size" else "encoding")  # equal content has many codings
     return {"length": answer.length, "sha256": answer.digest}
+
+
+def _other_bytes(before: dict[str, Any], after: dict[str, Any], first_difference: int | None) -> Difference:
+    place = {} if first_difference is None else {"first_difference": first_difference}
+    return Difference("body", (), "bytes", before | place, after | place)
 
 
 def _other_kind(before: str, after: str) -> Difference:
@@ -155,8 +168,10 @@ def _text_differences(before: str, after: str, _rules: CompareRules, _limits: Li
 
 
 def _bytes_differences(before: bytes, after: bytes, _rules: CompareRules, _limits: Limits) -> Found:
-    sizes = [{"length": len(body)} for body in (before, after)]
-    return [Difference("body", (), "bytes", *sizes)], ""
+    if before == after:
+        return [], ""
+    old, new = ({"length": len(body), "sha256": sha256(body).hexdigest()} for body in (before, after))
+    return [_other_bytes(old, new, common_beginning(before, after))], ""
 
 
 def _no_differences(_before: None, _after: None, _rules: CompareRules, _limits: Limits) -> Found:
@@ -167,6 +182,9 @@ def _no_differences(_before: None, _after: None, _rules: CompareRules, _limits: 
 FIND: dict[Kind, Callable[[Any, Any, CompareRules, Limits], Found]] = {
     "empty": _no_differences,
     "json": _document_differences,
+    "ndjson": _document_differences,
+    "events": _document_differences,
+    "form": _document_differences,
     "text": _text_differences,
     "bytes": _bytes_differences,
 }

@@ -53,13 +53,18 @@ COMPARED = (Verdict.MATCH, Verdict.MISMATCH, Verdict.NOISE)
 CHOSEN_GAPS = frozenset({"not_sampled", "method", "kill_switch", "no_route"})
 
 
+Unkept = Literal["", "bytes", "encoding", "size"]
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One side's answer. Header names are in lower case, in the order received, duplicates kept.
 
     `body` is None where it was not kept or may not travel (binary, too large, unreadable); `length` (bytes on the
     wire) and `digest` (SHA-256, hex, or "" where the body was not read whole) stand for it. `elapsed_us` runs from
-    the request's dispatch to the answer's last byte.
+    the request's dispatch to the answer's last byte. `content_length` and `content_digest` are those of a body that was
+    not kept without its content codings, where it has some and they could be undone. `unkept` says why it was not: it
+    is no text ("bytes"), a coding could not be undone ("encoding"), it is too large ("size"); "" where nobody knows.
     """
 
     status: int
@@ -68,6 +73,14 @@ class Answer:
     length: int
     digest: str
     elapsed_us: int = 0
+    content_length: int = 0
+    content_digest: str = ""
+    unkept: Unkept = ""
+
+    @property
+    def content_type(self) -> str:
+        """The first line of that name, as workers take it; "" where there is none."""
+        return next((value for name, value in self.headers if name == "content-type"), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +88,8 @@ class Pair:
     """One request with both answers, masked. `at` is Unix seconds.
 
     `control` and `candidate` are the two sides of the comparison: legacy and new, or, where `kind` is "noise",
-    legacy twice. `served` says which side the user got.
+    legacy twice. `served` says which side the user got. `first_difference` is the index of the first byte, without
+    content codings, in which two bodies differ that were both not kept; None where that isn't known, or they don't.
     """
 
     request_id: str
@@ -88,6 +102,7 @@ class Pair:
     request_headers: tuple[tuple[str, str], ...]
     control: Answer
     candidate: Answer
+    first_difference: int | None = None
 
 
 _LENGTHS = struct.Struct("!III")  # of the JSON part, of control's body, of candidate's body
@@ -107,6 +122,7 @@ def encode_pair(pair: Pair) -> bytes:
         "request_headers": pair.request_headers,
         "control": _answer_head(control),
         "candidate": _answer_head(candidate),
+        "first_difference": pair.first_difference,
     }
     text = json.dumps(head, separators=(",", ":")).encode()
     first, second = control.body or b"", candidate.body or b""
@@ -133,6 +149,7 @@ def decode_pair(data: bytes) -> Pair:
             request_headers=_header_tuples(head["request_headers"]),
             control=_answer(head["control"], data[text_end:first_end]),
             candidate=_answer(head["candidate"], data[first_end:]),
+            first_difference=head["first_difference"],
         )
     except (struct.error, KeyError, TypeError, IndexError) as error:
         raise ValueError(f"not an encoded pair: {error}") from error
@@ -140,11 +157,12 @@ def decode_pair(data: bytes) -> Pair:
 
 def _answer_head(answer: Answer) -> list[object]:
     kept = answer.body is not None
-    return [answer.status, answer.headers, kept, answer.length, answer.digest, answer.elapsed_us]
+    measured = [answer.length, answer.digest, answer.elapsed_us, answer.content_length, answer.content_digest]
+    return [answer.status, answer.headers, kept, *measured, answer.unkept]
 
 
 def _answer(head: list[object], body: bytes) -> Answer:
-    status, headers, kept, length, digest, elapsed_us = head
+    status, headers, kept, length, digest, elapsed_us, content_length, content_digest, unkept = head
     return Answer(
         status=status,  # type: ignore[arg-type]  # our own encoding; a wrong one fails in the comparer
         headers=_header_tuples(headers),  # type: ignore[arg-type]
@@ -152,6 +170,9 @@ def _answer(head: list[object], body: bytes) -> Answer:
         length=length,  # type: ignore[arg-type]
         digest=digest,  # type: ignore[arg-type]
         elapsed_us=elapsed_us,  # type: ignore[arg-type]
+        content_length=content_length,  # type: ignore[arg-type]
+        content_digest=content_digest,  # type: ignore[arg-type]
+        unkept=unkept,  # type: ignore[arg-type]
     )
 
 

@@ -6,10 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 from proxy.core.document import Repeating, Token
+from proxy.core.intraline import common_beginning
 from proxy.core.prepare import IGNORED_ITEM
 
 _EXCERPT_CHARS = 400
 _EXCERPT_ITEMS = 20
+_LEAD_CHARS = 60  # equal ones before a change: what it belongs to, and room for the change where reports cut at 300
 
 
 def excerpt(value: Any, depth: int = 3) -> Any:
@@ -28,6 +30,21 @@ def excerpt(value: Any, depth: int = 3) -> Any:
         items = [excerpt(item, depth - 1) for item in value[:_EXCERPT_ITEMS]]
         return items if len(value) <= _EXCERPT_ITEMS else [*items, f"… ({len(value)} items)"]
     return _plain(value)
+
+
+def excerpts(before: Any, after: Any) -> tuple[Any, Any]:
+    """Both sides of a difference. Of long strings the part from shortly before the first character that differs."""
+    if not (isinstance(before, str) and isinstance(after, str)) or max(len(before), len(after)) <= _EXCERPT_CHARS:
+        return excerpt(before), excerpt(after)
+    start = max(common_beginning(before, after) - _LEAD_CHARS, 0)
+    return _part(before, start), _part(after, start)
+
+
+def _part(text: str, start: int) -> str:
+    if start == 0:
+        return str(excerpt(text))
+    end = start + _EXCERPT_CHARS
+    return f"…{text[start:end]}{'…' if end < len(text) else ''} ({len(text)} characters)"
 
 
 def _plain(value: Any) -> Any:

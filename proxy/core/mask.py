@@ -2,8 +2,8 @@
 
 Only the secret's own characters are replaced; everything else stays byte for byte, so that number forms, repeated
 keys, order and white space reach the comparer as they were. Which names are secret is in `secret_names`, what a secret
-looks like in `secret_values`; texts are masked in `mask_text`, JSON in `mask_json`, marks made in `mark`. Masking errs
-on the side of too much, and what is masked already stays as it is.
+looks like in `secret_values`; texts are masked in `mask_text`, JSON in `mask_json`, lines of JSON and events in
+`mask_lines`; marks are made in `mark`. Masking errs on the side of too much, and what is masked already stays as it is.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote_plus, unquote_plus
 
-from proxy.core.content_type import parse_content_type, text_of
+from proxy.core.charset import read_text
+from proxy.core.content_type import parse_content_type
 from proxy.core.mark import Mark
+from proxy.core.mask_lines import mask_events, mask_records
 from proxy.core.mask_text import TextMask
 from proxy.core.secret_names import SecretNames
 
@@ -60,17 +62,25 @@ class Masker:
     def body(self, content_type: str, body: bytes) -> bytes:
         """A decoded body, masked. Bodies for which `bodies.read.may_travel` says no come back empty."""
         declared = parse_content_type(content_type)
-        text = text_of(declared, body)
+        text = read_text(declared, body)
         if text is None:
             return b""
-        masked = self._content(declared, text)
-        return body if masked == text else masked.encode(declared.codec or "utf-8", "replace")
+        bare = text.characters.removeprefix("\ufeff")
+        masked = self._content(declared, bare)
+        if masked == bare:
+            return body
+        order_mark = text.characters[: len(text.characters) - len(bare)]  # without it the rest might be no text
+        return (order_mark + masked).encode(text.codec, "replace")
 
     def _content(self, declared: ContentType, text: str) -> str:
         if self._masks_all:
             return json.dumps(self._mark(text))
         if declared.is_form:
             return self._fields(text)
+        if declared.is_records:
+            return mask_records(text, self._texts.document, self._texts.masked)
+        if declared.is_events:
+            return mask_events(text, self._texts.document, self._texts.masked)
         return self._texts.masked(text, is_markup=declared.is_markup)
 
     def _header(self, name: str, value: str) -> str:

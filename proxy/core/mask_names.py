@@ -54,6 +54,8 @@ _QUOTED_DEEP = re.compile(
     r"(?P<opening>\\++(?P<quote>[\"'`]))"
     r"(?P<value>(?:[^\\\r\n\"'`]|(?!(?P=opening))\\++.|(?!(?P=quote))[\"'`])*+)"
 )
+# Of a text that was cut short within a value, the rest of the line.
+_UNCLOSED = re.compile(r"\\*+[\"'`](?P<value>[^\r\n]++)")
 # What isn't in quotes: after an equals sign a word, in a URL up to the next parameter; after a colon several words
 # ("Password: correct horse").
 _PARAMETER = re.compile(r"[^&;#\s\"'<>]++")
@@ -141,7 +143,7 @@ class _Values:
         """The edit for the value of the name in front of the sign at this index."""
         text = self._text
         start = _end(_WIDE_SPACE if name["quote"] else _SPACE, text, at + 1)
-        for pattern in (_QUOTED, _QUOTED_DEEP):
+        for pattern in (_QUOTED, _QUOTED_DEEP, _UNCLOSED):
             quoted = pattern.match(text, start)
             if quoted is not None:
                 return quoted.start("value"), quoted.end("value"), marked(quoted["value"], self._mark)

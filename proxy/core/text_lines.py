@@ -11,7 +11,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from proxy.core.difference import Difference
-from proxy.core.excerpt import excerpt
+from proxy.core.excerpt import excerpts
 from proxy.core.shape import EXTRA, MISSING, shape_of_line
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def text_differences(before: str, after: str) -> list[Difference]:
     for old, new in _changed_lines(before.split("\n"), after.split("\n")):
         change = MISSING if new is None else EXTRA if old is None else shape_of_line(old, new)
         if change not in found:
-            found[change] = Difference("body", (), f"line {change}", excerpt(old), excerpt(new))
+            found[change] = Difference("body", (), f"line {change}", *excerpts(old, new))
     return list(found.values())
 
 

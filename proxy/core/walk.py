@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from proxy.core.canonical import canonical
 from proxy.core.difference import Difference
 from proxy.core.document import Repeating, Token, Unreadable
-from proxy.core.excerpt import excerpt
+from proxy.core.excerpt import excerpts
 from proxy.core.lists import Alignment, align_by_key, align_by_position, align_unordered, is_reordered
 from proxy.core.prepare import IGNORED_ITEM
 from proxy.core.shape import EXTRA, MISSING, REORDERED, shape_of
@@ -72,7 +72,7 @@ class Walk:
     def _report(self, path: Concrete, change: str, before: Any, after: Any) -> None:
         if len(self.differences) >= self._limits.max_differences:
             raise Truncated
-        self.differences.append(Difference("body", path, change, excerpt(before), excerpt(after)))
+        self.differences.append(Difference("body", path, change, *excerpts(before, after)))
 
     def _objects(self, before: dict[str, Any], after: dict[str, Any], path: Concrete) -> None:
         for key, old in before.items():

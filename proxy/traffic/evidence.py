@@ -1,7 +1,6 @@
 """What becomes of a pair with both answers: settled here when byte-equal, else masked and sent up the link.
 
-1. No unmasked secret leaves this process (law 6): bodies are decoded and masked here, and what can't be masked (images,
-   unknown codings) is represented by length and digest alone.
+1. No unmasked secret leaves this process (law 6): `core/observation` says what may.
 2. What can't be sent is counted with its reason (law 5); a fault in here is a verdict, not an exception (law 1).
 """
 
@@ -9,20 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import structlog
 
-from proxy.core.bodies.read import may_travel
 from proxy.core.codings import decoded
-from proxy.core.evidence import Answer, Pair, encode_pair
+from proxy.core.evidence import Pair, encode_pair
 from proxy.core.head import fields_of
 from proxy.core.model import LEGACY
+from proxy.core.observation import Observation
 from proxy.core.pairing import is_same
 
 if TYPE_CHECKING:
-    from proxy.core.mask import Masker
+    from proxy.core.evidence import Answer
     from proxy.traffic.link import Link
     from proxy.traffic.pair import OpenPair
 
@@ -30,8 +28,6 @@ log = structlog.get_logger(__name__)
 
 # Masking takes 2 to 7 ms for 100 kB: above this, decoded, it goes to a thread, so that users' requests get their turn.
 _IN_LINE_BYTES = 32_768
-# A mark may be longer than what it hides; the comparer has the same limit.
-_MAX_GROWTH = 1.25
 _MAX_QUEUED = 64
 
 
@@ -110,13 +106,10 @@ class Evidence:
         if shadow is None:
             raise RuntimeError("a pair is finished only after its shadow")
         masker = pair.current.masker
-        bodies = _Bodies(masker, int(self._max_body_bytes * _MAX_GROWTH))
-        served = self._answer(
-            bodies, pair.served_status, pair.served_head.lines, pair.served_body, pair.served_elapsed_s
-        )
-        other = self._answer(
-            bodies, shadow.status, shadow.head.lines, pair.shadow_body, shadow.finished_at - shadow.started_at
-        )
+        seen = Observation(masker, self._max_body_bytes)
+        served = _answer(seen, pair.served_status, pair.served_head.lines, pair.served_body, pair.served_elapsed_s)
+        shadow_s = shadow.finished_at - shadow.started_at
+        other = _answer(seen, shadow.status, shadow.head.lines, pair.shadow_body, shadow_s)
         is_control_served = pair.kind == "noise" or pair.served_side == LEGACY
         control, candidate = (served, other) if is_control_served else (other, served)
         return encode_pair(
@@ -131,41 +124,13 @@ class Evidence:
                 request_headers=masker.headers(_text(pair.request_lines)),
                 control=control,
                 candidate=candidate,
+                first_difference=seen.first_difference(),
             )
         )
 
-    def _answer(self, bodies: _Bodies, status: int, lines: bytes, chunks: list[bytes], elapsed_s: float) -> Answer:
-        wire = b"".join(chunks)
-        fields = _text(lines)
-        content_type = _first(fields, "content-type")
-        body = decoded(wire, _first(fields, "content-encoding"), self._max_body_bytes)
-        return Answer(
-            status=status,
-            headers=bodies.masker.headers(fields),
-            body=bodies.masked(content_type, body) if isinstance(body, bytes) else None,
-            length=len(wire),
-            digest=sha256(wire).hexdigest(),
-            elapsed_us=int(elapsed_s * 1e6),
-        )
 
-
-class _Bodies:
-    """Masks the bodies of one pair: once, where both are the same and only their heads differ."""
-
-    def __init__(self, masker: Masker, max_bytes: int) -> None:
-        self.masker = masker
-        self._max_bytes = max_bytes
-        self._last: tuple[str, bytes, bytes | None] | None = None
-
-    def masked(self, content_type: str, body: bytes) -> bytes | None:
-        """The masked body; None where it may not travel, or is too large by its marks."""
-        if self._last is not None and self._last[:2] == (content_type, body):
-            return self._last[2]
-        masked = self.masker.body(content_type, body) if may_travel(content_type, body) else None
-        if masked is not None and len(masked) > self._max_bytes:
-            masked = None
-        self._last = content_type, body, masked
-        return masked
+def _answer(seen: Observation, status: int, lines: bytes, chunks: list[bytes], elapsed_s: float) -> Answer:
+    return seen.answer(status, _text(lines), b"".join(chunks), int(elapsed_s * 1e6))
 
 
 def _text(lines: bytes) -> tuple[tuple[str, str], ...]:
@@ -182,11 +147,12 @@ def _unpacks_small(pair: OpenPair) -> bool:
     sides += [(shadow.head.lines, pair.shadow_body)] if shadow is not None else []
     for lines, chunks in sides:
         if b"content-encoding" in lines.lower():
-            coding = _first(_text(lines), "content-encoding")
+            coding = _joined(_text(lines), "content-encoding")
             if decoded(b"".join(chunks), coding, _IN_LINE_BYTES) == "size":
                 return False
     return True
 
 
-def _first(headers: tuple[tuple[str, str], ...], wanted: str) -> str:
-    return next((value for name, value in headers if name == wanted), "")
+def _joined(headers: tuple[tuple[str, str], ...], wanted: str) -> str:
+    """Lines of a list-valued field as one (RFC 9110 §5.3)."""
+    return ", ".join(value for name, value in headers if name == wanted)

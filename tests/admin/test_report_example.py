@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from proxy.admin.report.example import ABSENT, MAX_DIFF_LINES, MAX_LINE_CHARACTERS, Example, example_of
+from proxy.admin.report.example import ABSENT, MAX_DIFF_LINES, MAX_LINE_CHARACTERS, Example, example_of, marked_parts
 from proxy.admin.signature_text import MAX_VALUE_CHARACTERS
 from tests.fakes import answer, difference, example, signature_row
 
@@ -55,6 +55,29 @@ def test_null_is_not_the_same_as_nothing(shape: str, before: object, after: obje
     """Both travel as null."""
     found = shown(example(differences=[difference(shape=shape, before=before, after=after)]))
     assert expected == (found.control.value, found.candidate.value)
+
+
+@pytest.mark.parametrize(
+    ("shape", "before", "after", "expected"),
+    [
+        ("value", "abcd", "abXd", (('"ab', "c", 'd"'), ('"ab', "X", 'd"'))),
+        ("value", 12, 13, (("1", "2", ""), ("1", "3", ""))),
+        ("extra", None, "x", ((ABSENT, "", ""), ('"x"', "", ""))),
+    ],
+)
+def test_changed_part_of_a_value_is_told_from_the_rest(shape: str, before: object, after: object, expected: object):
+    """The page marks it; what has no other side is not marked."""
+    assert expected == marked_parts(shown(example(differences=[difference(shape=shape, before=before, after=after)])))
+
+
+def test_diff_shows_the_changed_part_of_long_lines():
+    """A minified page is one line, and its beginning is equal."""
+    ends = "a" * 1_000, "z" * 1_000
+    control, candidate = (answer(word.join(ends)) for word in ("old", "new"))
+    found = shown(example(control=control, candidate=candidate, differences=[difference(path="$", shape="line value")]))
+    assert ["-…" + "a" * 60 + "old" + "z" * 137 + "…", "+…" + "a" * 60 + "new" + "z" * 137 + "…"] == [
+        line.text for line in found.diff
+    ]
 
 
 def test_noise_is_legacy_against_itself():

@@ -10,6 +10,7 @@ import pytest
 
 from proxy.control import comparer as comparer_module
 from proxy.control.comparer import MAX_SIGNATURES, Comparer, Examples, serve
+from proxy.control.example import decode_example
 from proxy.control.outcome import Message, Outcome, decode_outcome
 from proxy.core.evidence import Verdict
 from proxy.traffic.frames import HEAD, encode, encode_json
@@ -159,6 +160,19 @@ def test_example_cuts_bodies_and_says_so(comparer: Comparer):
     control = example_of(comparer.judge(encoded_pair(long, {**long, "n": 2})))["control"]
     assert (65_536, True) == (len(control["body"]), control["is_body_cut"])
     assert len(json.dumps(long)) == control["length"]
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "cp1252", "utf-16-be"])
+def test_example_is_compared_again_as_it_was(comparer: Comparer, codec: str):
+    """In whatever charset the bodies came: otherwise a rejudgement would compare something else."""
+    mark = "\ufeff" if codec == "utf-16-be" else ""
+    bodies = [(mark + text).encode(codec) for text in ("prix: 3 §", "prix: 4 §")]
+    sides = [make_answer(body, headers=(("content-type", "text/plain"),)) for body in bodies]
+    found = comparer.judge(encoded_pair(*sides))
+    assert found.example is not None
+    again = decode_example(found.example, "feeds")
+    assert again is not None
+    assert bodies == [again.control.body, again.candidate.body]
 
 
 def test_example_lists_each_signature_before_repetitions(comparer: Comparer):

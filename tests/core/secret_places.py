@@ -93,6 +93,18 @@ ANYWHERE: dict[str, tuple[str, Callable[[str], str]]] = {
     "JSON seven strings deep": (JSON, lambda text: _deep(json.dumps({"b": text}))),
     "JSON that breaks off": (JSON, lambda text: json.dumps({"a": text, "b": 1})[:-1]),
     "lines of JSON": ("application/x-ndjson", lambda text: f'{{"a": 1}}\n{json.dumps({"a": text})}\n{{"b": 2}}\n'),
+    "record that is a string": (
+        "application/jsonl",
+        lambda text: f'{{"a": 1}}\n{_escaped(text)}\n"{_percent(text)}"\n',
+    ),
+    "broken record": ("application/x-ndjson", lambda text: f'{{"a": 1}}\n{{"b": {json.dumps(text)}, "c"\n{{"b": 2}}\n'),
+    "JSON sequence": ("application/json-seq", lambda text: f'\x1e{{"a": 1}}\n\x1e{json.dumps({"a": text})}\n\x1e"x"\n'),
+    "data over several lines": (
+        "text/event-stream",
+        lambda text: f'data: {{"a":\r\ndata\r\n: x\r\ndata:{json.dumps(text)},\r\ndata: "b": 1}}\r\n\r\n',
+    ),
+    "event that is a string": ("text/event-stream", lambda text: f"data: {_escaped(text)}\r\rdata: {text}"),
+    "id of an event": ("text/event-stream", lambda text: f"\ufeffid: {text}\n: see {text}\nevent: {text}\ndata: 1\n\n"),
     "events": ("text/event-stream", lambda text: f"event: news\ndata: {json.dumps({'a': text})}\n\ndata: x\n\n"),
     "JSONP": ("application/javascript", lambda text: f"/**/ call({json.dumps({'a': text})});"),
     "script": ("application/javascript", lambda text: f"var a = '{text}';"),
@@ -137,11 +149,42 @@ UNDER_A_NAME: dict[str, tuple[str, Callable[[str, str], str]]] = {
     "JSON in a string": (JSON, lambda name, secret: json.dumps({"a": json.dumps({name: secret})})),
     "JSON seven strings deep": (JSON, lambda name, secret: _deep(json.dumps({name: secret}))),
     "JSON that breaks off": (JSON, lambda name, secret: json.dumps({name: secret, "b": 1})[:-1]),
+    "JSON that breaks off in the secret": (JSON, lambda name, secret: f'{{"a": 1,\n"{name}": "{secret}'),
+    "JSON in a string that breaks off in the secret": (
+        JSON,
+        lambda name, secret: f'{{"a": "{{\\"{name}\\": \\"{secret}',
+    ),
+    "record that breaks off in the secret": (
+        "application/x-ndjson",
+        lambda name, secret: f'{{"a": 1}}\n{{"{name}": "{secret}',
+    ),
     "JSON in a string that breaks off": (
         JSON,
         lambda name, secret: json.dumps({"a": json.dumps({name: f'{secret}"{secret}'}), "b": 1})[:-1],
     ),
     "lines of JSON": ("application/x-ndjson", lambda name, secret: f'{{"a": 1}}\n{json.dumps({name: secret})}\n'),
+    "JSON under the type of lines": (
+        "application/x-ndjson",
+        lambda name, secret: json.dumps({"a": {name: secret}}, indent=1).replace(": ", ":\n"),
+    ),
+    "JSON sequence": (
+        "application/json-seq",
+        lambda name, secret: f"\x1e{json.dumps({name: secret}, indent=1)}\n\x1e1\n",
+    ),
+    "broken record": ("application/x-ndjson", lambda name, secret: f'{{"a": 1}}\n{{"{name}": "{secret}", "b\n'),
+    "data over several lines": (
+        "text/event-stream",
+        lambda name, secret: f'data: {{"{name}":\ndata: "{secret}"\ndata: }}\n\n',
+    ),
+    "data between other lines": (
+        "text/event-stream",
+        lambda name, secret: f'data: {{"{name}":\r: x\rdata\rid: 1\rdata:"{secret}"}}\r\r',
+    ),
+    "data that breaks off": ("text/event-stream", lambda name, secret: f'data: {{"{name}":\ndata: "{secret}",'),
+    "page under the type of events": (
+        "text/event-stream",
+        lambda name, secret: f"<input name='{name}'\n  value='{secret}'>",
+    ),
     "events": ("text/event-stream", lambda name, secret: f"data: {json.dumps({name: secret})}\n\n"),
     "JSONP": ("application/javascript", lambda name, secret: f"call({json.dumps({name: secret})})"),
     "script": ("application/javascript", lambda name, secret: f"x = {{ '{name}': '{secret}', b: 1 }};"),

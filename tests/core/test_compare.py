@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from deepdiff import DeepDiff
 
 from proxy.core.compare import Comparison, Difference, Limits, align_plain_values, compare
 from proxy.core.document import Unreadable
-from proxy.core.evidence import Answer, Verdict
+from proxy.core.evidence import Answer, Unkept, Verdict
 from proxy.core.lists import Alignment
 from proxy.core.model import CompareRules
 from tests.core.answers import changes, make_answer, make_rules
@@ -87,9 +89,11 @@ def test_broken_json_on_both_sides_is_compared_as_text():
 
 
 def test_plain_bytes_are_compared_as_they_are():
-    """Bytes that are kept differ or don't; how, nobody can tell."""
-    control, candidate = make_answer(b"\x00a", "image/png"), make_answer(b"\x00b", "image/png")
-    assert found_in(control, candidate) == [("body", (), "bytes")]
+    """Bytes differ or don't; where they begin to, is told."""
+    control, candidate = make_answer(b"\x00a", "image/png"), make_answer(b"\x00bc", "image/png")
+    before = {"length": 2, "sha256": sha256(b"\x00a").hexdigest(), "first_difference": 1}
+    after = {"length": 3, "sha256": sha256(b"\x00bc").hexdigest(), "first_difference": 1}
+    assert compare(control, candidate, RULES).differences == (Difference("body", (), "bytes", before, after),)
 
 
 # --- JSON -----------------------------------------------------------------------------------------------------
@@ -350,6 +354,41 @@ def test_bodies_that_were_not_kept_are_judged_by_digest(
     found = compare(control, candidate, RULES)
     assert (found.verdict, found.reason) == (verdict, reason)
     assert [difference.change for difference in found.differences] == expected
+
+
+@pytest.mark.parametrize(
+    ("unkept_because", "verdict", "reason", "expected"),
+    [
+        ("bytes", Verdict.MISMATCH, "", ["body json→bytes"]),
+        ("encoding", Verdict.GAVE_UP, "encoding", []),
+        ("size", Verdict.GAVE_UP, "size", []),
+    ],
+)
+def test_why_a_body_is_not_here_is_told(unkept_because: Unkept, verdict: Verdict, reason: str, expected: list[str]):
+    """The worker knows; and what only claims to be JSON is bytes, not an open question."""
+    found = compare(make_answer({}), replace(unkept("application/json"), unkept=unkept_because), RULES)
+    assert (found.verdict, found.reason) == (verdict, reason)
+    assert [difference.change for difference in found.differences] == expected
+
+
+def test_first_difference_is_told_where_it_is_known():
+    """The worker found it; where only digests are known, its absence says so."""
+    sides = unkept("image/png"), unkept("image/png", "bb", 4)
+    (found,) = compare(*sides, RULES, first_difference=2).differences
+    assert found.before == {"length": 3, "sha256": "aa", "first_difference": 2}
+    assert found.after == {"length": 4, "sha256": "bb", "first_difference": 2}
+    (found,) = compare(*sides, RULES).differences
+    assert (found.before, found.after) == ({"length": 3, "sha256": "aa"}, {"length": 4, "sha256": "bb"})
+
+
+@pytest.mark.parametrize(("digest", "expected"), [("cc", []), ("dd", ["bytes"])])
+def test_compressed_bytes_are_judged_by_their_content(digest: str, expected: list[str]):
+    """Another compression of the same bytes is no difference."""
+    control = replace(unkept("a/b", "aa", 3, GZIP), content_length=9, content_digest="cc")
+    candidate = replace(unkept("a/b", "bb", 4, GZIP), content_length=9, content_digest=digest)
+    found = compare(control, candidate, RULES)
+    assert [difference.change for difference in found.differences] == expected
+    assert found.reason == ""
 
 
 def test_same_digest_in_another_coding_is_another_body():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.core.content_type import ContentType, parse_content_type, text_of
+from proxy.core.content_type import ContentType, parse_content_type
 
 
 @pytest.mark.parametrize(
@@ -46,21 +46,3 @@ def test_content_type_knows_its_kind(essence: str, is_json: bool, is_text: bool,
         may_be_json,
         is_markup,
     )
-
-
-@pytest.mark.parametrize(
-    ("content_type", "body", "expected"),
-    [
-        ("text/plain", "é".encode(), "é"),
-        ("text/plain; charset=iso-8859-1", b"\xe9", "é"),
-        ("application/json; charset=iso-8859-1", "é".encode(), "é"),
-        ("text/plain", b"\xe9", None),
-        ("text/plain", b"a\x00b", None),
-        ("text/plain; charset=utf-7", b"+AGE-", None),
-        ("text/plain; charset=hex", b"61", None),
-        ("image/png", b"text", None),
-    ],
-)
-def test_text_is_none_where_bytes_are_no_text(content_type: str, body: bytes, expected: str | None):
-    """Type, charset and bytes must all say text."""
-    assert text_of(parse_content_type(content_type), body) == expected

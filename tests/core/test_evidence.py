@@ -30,6 +30,9 @@ answers = st.builds(
     length=st.integers(0, 99),
     digest=st.sampled_from(["", "ab" * 32]),
     elapsed_us=st.integers(0, 10**7),
+    content_length=st.integers(0, 99),
+    content_digest=st.sampled_from(["", "cd" * 32]),
+    unkept=st.sampled_from(["", "bytes", "encoding", "size"]),
 )
 pairs = st.builds(
     Pair,
@@ -43,6 +46,7 @@ pairs = st.builds(
     request_headers=headers,
     control=answers,
     candidate=answers,
+    first_difference=st.none() | st.integers(0, 99),
 )
 
 

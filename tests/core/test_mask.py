@@ -365,6 +365,12 @@ HOSTILE: list[tuple[str, str, Any]] = [
     ("settings", "application/json", '"name":"token",'),
     ("cards", "text/plain", "0000 0000 0000 "),
     ("blocks", "text/plain", "token: |\n "),
+    ("records", "application/x-ndjson", '{"token":"a"}\n'),
+    ("broken records", "application/x-ndjson", '{"token":"a\n'),
+    ("separators", "application/json-seq", '\x1e["a'),
+    ("lines of data", "text/event-stream", 'data: {"token":"a"}\n'),
+    ("events", "text/event-stream", 'data\ndata:"token"\n\n'),
+    ("unclosed", "text/plain", "token:'a "),
 ]
 
 

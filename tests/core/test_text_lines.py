@@ -44,6 +44,23 @@ def test_difference_shows_the_first_line_that_changed():
     assert (found.kind, found.path, found.before, found.after) == ("body", (), "old one", "new one")
 
 
+def test_difference_shows_the_changed_part_of_a_long_line():
+    """A minified page is one line: its beginning says nothing."""
+    beginning, ending = "a" * 5_000, "z" * 5_000
+    (found,) = text_differences(f"{beginning}old{ending}", f"{beginning}new{ending}")
+    lead = "a" * 60
+    assert (found.before, found.after) == (
+        f"…{lead}old{'z' * 337}… (10003 characters)",
+        f"…{lead}new{'z' * 337}… (10003 characters)",
+    )
+
+
+def test_difference_shows_where_a_long_line_was_cut():
+    """The shorter side ends there, and says so by having no ellipsis."""
+    (found,) = text_differences("a" * 1_000, "a" * 500)
+    assert (found.before, found.after) == (f"…{'a' * 400}… (1000 characters)", f"…{'a' * 60} (500 characters)")
+
+
 @given(st.text("ab\n", max_size=30), st.text("ab\n", max_size=30))
 def test_texts_that_differ_have_a_difference(before: str, after: str):
     """Nothing is lost between the lines."""

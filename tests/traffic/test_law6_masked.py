@@ -124,11 +124,18 @@ def test_masked_json_answers_never_leave_the_worker_in_clear(secret: str) -> Non
         ("application/octet-stream", b"SIDE\x00\x01Zq-planted-secret"),
         ("image/png", b"\x89PNG SIDE Zq-planted-secret"),
         ("application/json", b'{"side": "SIDE", "password": "Zq-planted-secret"'),
+        ("text/plain", "\ufeffSIDE password=Zq-planted-secret".encode("utf-16-le")),
+        ("text/plain; charset=utf-16le", b"SIDE password=Zq-planted-secret!"),
+        ("text/plain", b"\xff\xfeSIDE password=Zq-planted-secret"),
+        ("text/html", "<p>SIDE é</p><input name=password value=Zq-planted-secret>".encode("cp1252")),
+        ("application/x-ndjson", b'{"side": "SIDE"}\n{"password": "Zq-planted-secret"}\n{"pin": "Zq-planted-secret'),
+        ("application/json-seq", b'\x1e{"side": "SIDE"}\n\x1e{"password":\n"Zq-planted-secret"}\n'),
+        ("text/event-stream", b'data: SIDE\n\ndata: {"password":\ndata: "Zq-planted-secret"}\n\n'),
         ("application/json; charset=utf-16", '{"side": "SIDE", "password": "Zq-planted-secret"}'.encode("utf-16-le")),
     ],
 )
 def test_masked_bodies_of_other_kinds_never_leave_the_worker_in_clear(content_type: str, body: bytes) -> None:
-    """Forms, markup, plain text, bytes that nobody can read, and broken JSON."""
+    """Forms, markup, plain text, lines, events, other charsets, bytes that nobody can read, and broken JSON."""
     found: list[bytes] = []
 
     async def scenario() -> None:

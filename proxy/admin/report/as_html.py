@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from proxy.admin.figures import both, count, coverage_ratio, milliseconds, moment, percent, share, skipped_reasons
 from proxy.admin.report.content import UNDECIDED, interval_of
+from proxy.admin.report.example import marked_parts
 from proxy.admin.report.words import (
     VERDICTS,
     decision,
@@ -64,6 +65,7 @@ def as_html(report: Report) -> str:
         verdicts=VERDICTS,
         confidence=f"{CONFIDENCE * 100:g} %",
         route_cells=_route_cells,
+        marked_parts=marked_parts,
         occurrence=occurrence,
         decision=decision,
         link=_link,

@@ -10,9 +10,11 @@ import json
 import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from proxy.admin.signature_text import shortened, value_text
+from proxy.core.intraline import changed_middle, common_beginning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +25,7 @@ MAX_DIFF_LINES = 24  # of both bodies: half a screen; `changeover diffs show` ha
 MAX_LINE_CHARACTERS = 200
 _MAX_BODY_LINES = 600  # of each body are looked at: difflib is quadratic, and this many take it 50 ms at worst
 _CONTEXT_LINES = 2
+_LEAD_CHARACTERS = 60  # as core/excerpt leaves before a change
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,22 @@ class Example:
     candidate: Side
     diff: tuple[DiffLine, ...]
     diff_left_out: int
+
+
+def marked_parts(example: Example) -> tuple[tuple[str, str, str], tuple[str, str, str]]:
+    """The value of each side in three: what is equal before, what differs, what is equal after.
+
+    Bounded by what values are cut to. Values that have nothing in common, or aren't on both sides, differ as a whole.
+    """
+    before, after = example.control.value, example.candidate.value
+    if ABSENT in {before, after}:
+        return (before, "", ""), (after, "", "")
+    start, old_end, new_end = changed_middle(before, after)
+    return _three(before, start, old_end), _three(after, start, new_end)
+
+
+def _three(text: str, start: int, end: int) -> tuple[str, str, str]:
+    return text[:start], text[start:end], text[end:]
 
 
 def example_of(detail: Json) -> Example | None:
@@ -120,8 +139,9 @@ def _changed(tag: str, before: list[str], after: list[str]) -> Iterator[DiffLine
     if tag == "equal":
         yield from (_diff_line("same", " ", line) for line in before)
         return
-    yield from (_diff_line("removed", "-", line) for line in before)
-    yield from (_diff_line("added", "+", line) for line in after)
+    equal = [common_beginning(old, new) for old, new in zip(before, after, strict=False)]
+    yield from (_diff_line("removed", "-", line, start) for line, start in zip_longest(before, equal[: len(before)]))
+    yield from (_diff_line("added", "+", line, start) for line, start in zip_longest(after, equal[: len(after)]))
 
 
 def _last_name(place: str) -> str:
@@ -130,9 +150,13 @@ def _last_name(place: str) -> str:
     return f'"{names[-1]}"' if names else ""
 
 
-def _diff_line(kind: str, sign: str, line: str) -> DiffLine:
-    cut = line if len(line) <= MAX_LINE_CHARACTERS else f"{line[:MAX_LINE_CHARACTERS]}…"
-    return DiffLine(kind, sign + cut)
+def _diff_line(kind: str, sign: str, line: str, equal: int | None = None) -> DiffLine:
+    """`equal` characters are the same on the other side; of a long line they are left out, but for the last ones."""
+    if len(line) <= MAX_LINE_CHARACTERS:
+        return DiffLine(kind, sign + line)
+    start = max((equal or 0) - _LEAD_CHARACTERS, 0)
+    end = start + MAX_LINE_CHARACTERS
+    return DiffLine(kind, f"{sign}{'…' if start else ''}{line[start:end]}{'…' if end < len(line) else ''}")
 
 
 def _lines(answer: Json) -> list[str]:

@@ -9,8 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proxy.core.bodies.body import Body
+from proxy.core.bodies.events import EVENTS
+from proxy.core.bodies.form import FORM
 from proxy.core.bodies.json_form import JSON
-from proxy.core.content_type import parse_content_type, text_of
+from proxy.core.bodies.ndjson import NDJSON
+from proxy.core.charset import text_of
+from proxy.core.content_type import parse_content_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
     from proxy.core.content_type import ContentType
 
 # In the order in which they are tried.
-_FORMS = (JSON,)
+_FORMS = (JSON, NDJSON, EVENTS, FORM)
 
 
 def read_body(content_type: str, body: bytes) -> Body:

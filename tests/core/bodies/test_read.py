@@ -21,7 +21,12 @@ from proxy.core.bodies.read import may_travel, read_body
         ("", b'{"a":1}', Body("json", {"a": 1})),
         ("text/html", b"[1]", Body("text", "[1]")),
         ("image/png", b"[1]", Body("bytes", b"[1]")),
-        ("text/plain", b"\xff", Body("bytes", b"\xff")),
+        ("text/plain", b"\xe9", Body("text", "é")),
+        ("application/json", b'\xff\xfe"\x00a\x00"\x00', Body("json", "a")),
+        ("application/json", b"\x1f\x8b\x08\x00", Body("bytes", b"\x1f\x8b\x08\x00")),
+        ("application/json", b"<h1>", Body("text", "<h1>")),
+        ("text/plain", b"\x89PNG\r\n\x1a\n", Body("bytes", b"\x89PNG\r\n\x1a\n")),
+        ("text/plain; charset=utf-8", b"\xff", Body("bytes", b"\xff")),
     ],
 )
 def test_body_is_read_by_type_then_by_look(content_type: str, body: bytes, expected: Body):
@@ -39,7 +44,9 @@ def test_body_is_read_by_type_then_by_look(content_type: str, body: bytes, expec
         ("application/octet-stream", b"text", False),
         ("multipart/form-data; boundary=x", b"--x", False),
         ("application/json", b'"\xff"', False),
-        ("text/plain; charset=utf-16", "a".encode("utf-16"), False),
+        ("text/plain; charset=utf-16", "a".encode("utf-16"), True),
+        ("text/plain; charset=utf-16", "a".encode("utf-16-le"), False),
+        ("text/plain; charset=utf-7", b"a", False),
     ],
 )
 def test_only_text_may_travel(content_type: str, body: bytes, expected: object):

@@ -1,0 +1,79 @@
+"""Both answers of one pair as they may be seen outside of the process that asked for them (law 6).
+
+Bodies are decoded and masked. What can't be masked (images, unknown codings, what grows too large by its marks) is
+represented by length and digest, and by where the two begin to differ: nobody else could find that out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from proxy.core.bodies.read import may_travel
+from proxy.core.codings import decoded
+from proxy.core.evidence import Answer
+from proxy.core.intraline import common_beginning
+
+if TYPE_CHECKING:
+    from proxy.core.evidence import Unkept
+    from proxy.core.mask import Masker
+
+Fields = tuple[tuple[str, str], ...]
+# A mark may be longer than what it hides; the comparer has the same limit.
+_MAX_GROWTH = 1.25
+
+
+class Observation:
+    """One pair. `max_body_bytes` bounds one decoded body. Not shared between threads."""
+
+    def __init__(self, masker: Masker, max_body_bytes: int) -> None:
+        self._masker = masker
+        self._max_bytes = max_body_bytes
+        self._unkept: list[bytes | None] = []  # the content of each body that may not travel, where it is known
+        self._last: tuple[str, bytes, bytes | Unkept] | None = None
+
+    def answer(self, status: int, fields: Fields, wire: bytes, elapsed_us: int = 0) -> Answer:
+        """One side, masked. `wire` is its body as received; field names are in lower case."""
+        codings = _joined(fields, "content-encoding")
+        content = decoded(wire, codings, self._max_bytes)
+        seen = content if isinstance(content, str) else self._seen(_first(fields, "content-type"), content)
+        known = content if isinstance(content, bytes) else None if codings else wire
+        answer = Answer(
+            status, self._masker.headers(fields), None, len(wire), sha256(wire).hexdigest(), elapsed_us=elapsed_us
+        )
+        if isinstance(seen, bytes):
+            return replace(answer, body=seen)
+        self._unkept.append(known)
+        answer = replace(answer, unkept=seen)
+        if known is None or known is wire:
+            return answer
+        return replace(answer, content_length=len(known), content_digest=sha256(known).hexdigest())
+
+    def first_difference(self) -> int | None:
+        """The index of the first byte in which the two contents differ; None where one travels or isn't known."""
+        if len(self._unkept) != 2:
+            return None
+        one, other = self._unkept
+        return None if one is None or other is None or one == other else common_beginning(one, other)
+
+    def _seen(self, content_type: str, content: bytes) -> bytes | Unkept:
+        """The masked body, or why it must stay. Masked once, where both are the same and only their heads differ."""
+        if self._last is None or self._last[:2] != (content_type, content):
+            self._last = content_type, content, self._masked(content_type, content)
+        return self._last[2]
+
+    def _masked(self, content_type: str, content: bytes) -> bytes | Unkept:
+        if not may_travel(content_type, content):
+            return "bytes"
+        masked = self._masker.body(content_type, content)
+        return masked if len(masked) <= self._max_bytes * _MAX_GROWTH else "size"
+
+
+def _first(fields: Fields, wanted: str) -> str:
+    return next((value for name, value in fields if name == wanted), "")
+
+
+def _joined(fields: Fields, wanted: str) -> str:
+    """Lines of a list-valued field as one (RFC 9110 §5.3)."""
+    return ", ".join(value for name, value in fields if name == wanted)
