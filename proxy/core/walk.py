@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import marshal
 from contextlib import suppress
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, Any
 
 from proxy.core.canonical import canonical
 from proxy.core.difference import Difference
-from proxy.core.document import Repeating, Token, Unreadable
+from proxy.core.document import WIDE, Repeating, Token, Unreadable
 from proxy.core.excerpt import excerpt
 from proxy.core.lists import Alignment, align_by_key, align_by_position, align_unordered, is_reordered
 from proxy.core.prepare import IGNORED_ITEM
@@ -194,7 +194,8 @@ def _is_number(value: Any) -> bool:
 
 def _is_near(before: Any, after: Any, within: float) -> bool:
     """In decimals as they are written: 0.3 and 0.299 are 0.001 apart, which in doubles they aren't."""
-    return abs(_exact(before) - _exact(after)) <= _exact(within)
+    with localcontext(WIDE):
+        return abs(_exact(before) - _exact(after)) <= _exact(within)
 
 
 def _exact(number: float | Decimal) -> Decimal:

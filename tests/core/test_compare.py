@@ -281,6 +281,24 @@ def test_tolerance_is_for_numbers(before: Any, after: Any, expected: list[tuple[
     assert changes({"n": before}, {"n": after}, make_rules(tolerance={"$.n": 0.001})) == expected
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "rules", "expected"),
+    [
+        (b"[1e1000000, 2]", b"[1e1000001, 2]", {}, [("$[0]", "value")]),
+        (b"[1e-9999999]", b"[2e-9999999]", {"unordered": ("$",)}, [("$[0]", "value")]),
+        (b"[1e1000000]", b"[1]", {"tolerance": {"$[*]": 1.0}}, [("$[0]", "float→integer")]),
+        (b"[1e99999999999999999999]", b"[2e99999999999999999999]", {}, [("$[0]", "value")]),
+        (b"[-0.0, 1.5]", b"[1.5, 0.0]", {}, [("$", "reordered")]),
+        (b"[-0.0, 1.5]", b"[1.5, 0.0]", {"unordered": ("$",)}, []),
+    ],
+)
+def test_numbers_beyond_all_ranges_are_compared(
+    before: bytes, after: bytes, rules: dict[str, Any], expected: list[tuple[str, str]]
+):
+    """Neither an exponent of millions nor a sign of zero is lost, or makes the comparison fail."""
+    assert changes(before, after, make_rules(**rules)) == expected
+
+
 def test_tolerance_holds_in_lists_of_numbers():
     """Such lists are compared by position."""
     assert changes([1.0, 2.0, 3.0], [1.01, 1.99, 3.5], make_rules(tolerance={"$[*]": 0.1})) == [("$[2]", "value")]

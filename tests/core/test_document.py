@@ -42,6 +42,12 @@ def test_number_keeps_its_type_and_value(text: str, expected: Any):
     assert (type(found), found) == (type(expected), expected)
 
 
+@pytest.mark.parametrize("text", ["-0.0", "-0.000", "-0e5", "-0.0E-400"])
+def test_zero_has_no_sign(text: str):
+    """-0.0 and 0.0 are equal, so they must not fall apart where items are found by their text."""
+    assert "0.0" == repr(parse_document(text))
+
+
 def test_long_integer_leaves_the_other_numbers_alone():
     """The slow way for integers over 4,300 digits only changes these."""
     assert parse_document(f"[1, {'7' * 4400}, 2.5]") == [1, Token("7" * 4400), 2.5]

@@ -91,6 +91,8 @@ def test_canonical_text_ignores_the_order_of_members(order: list[str]):
         ("[NaN]", "[Infinity]"),
         ("[NaN]", '["NaN"]'),
         ("[1e400]", "[1e401]"),
+        ("[1e1000000]", "[1e1000001]"),
+        ("[1e-9999999]", "[2e-9999999]"),
         ("[0.123456789012345678]", "[0.123456789012345679]"),
         ("0." + "123456789" * 4, "0." + "123456789" * 3 + "123456780"),
     ],
@@ -104,6 +106,8 @@ def test_canonical_text_of_unusual_values_is_stable():
     """Equal unusual values have equal texts, in any order of members."""
     one, other = '{"n":1e400,"b":[NaN,{"a":1,"a":2}]}', '{"b":[NaN,{"a":1,"a":2}],"n":1.0e400}'
     assert canonical(parse_document(one)) == canonical(parse_document(other))
+    long = "0." + "123456789" * 4
+    assert canonical(parse_document(long)) == canonical(parse_document(long + "0"))
     assert canonical(Token("9")) != canonical(9)
 
 
