@@ -313,6 +313,9 @@ def test_tolerance_holds_in_lists_of_numbers():
         ("$..at", {"a": [{"at": 1, "n": 1}]}, {"a": [{"n": 2}]}, [("$.a[0].n", "value")]),
         ("$.t[1]", {"t": [1, 2, 3]}, {"t": [1, 9, 4]}, [("$.t[2]", "value")]),
         ("$.t[1]", {"t": [1, 2]}, {"t": [1]}, []),
+        ("$.t[1]", {"t": [1, 2, 3]}, {"t": [1]}, [("$.t[2]", "missing")]),
+        ("$.t[1]", {"t": [{}]}, {"t": [{}, {"a": 1}, {"a": 2}]}, [("$.t[2]", "extra")]),
+        ("$.t[0]", {"t": [1, 2, 3]}, {"t": [9, 1, 2, 3]}, [("$.t[1]", "extra")]),
         ("$.t[*]", {"t": [1, 2]}, {"t": []}, []),
         ("$.a", {"b": {"a": 1}}, {"b": {"a": 2}}, [("$.b.a", "value")]),
         ("$", {"a": 1}, [], []),
@@ -323,10 +326,29 @@ def test_ignored_places_hide_nothing_else(rule: str, before: Any, after: Any, ex
     assert changes(before, after, make_rules(ignore=(rule,))) == expected
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "content_type"),
+    [(b"a", b"b", "text/plain"), (b"{}", b"b", "application/json"), (b"", b"{}", "application/json")],
+)
+def test_ignored_document_takes_any_body_out(before: bytes, after: bytes, content_type: str):
+    """`$` is the body as a whole, also one that isn't JSON; headers are compared all the same."""
+    control = make_answer(before, content_type, headers=(("x-a", "1"),))
+    found = compare(control, make_answer(after, content_type), make_rules(ignore=("$",)))
+    assert [("x-a",)] == [difference.path for difference in found.differences]
+
+
+@pytest.mark.parametrize("rules", [{"ignore": ("$.a.x",)}, {"ignore": ("$..x",)}, {"unordered": ("$.a.x",)}])
+def test_rules_reach_into_every_value_of_a_repeated_key(rules: dict[str, Any]):
+    """A place inside is the same place in all of them."""
+    before, after = b'{"a":{"x":[1,2]},"a":{"x":[3,4]}}', b'{"a":{"x":[2,1]},"a":{"x":[4,3]}}'
+    assert changes(before, after, make_rules(**rules)) == []
+    assert [("$.a", "repeated values")] == changes(before, after, make_rules())[:1]
+
+
 def test_ignored_items_of_a_keyed_list_are_left_out():
-    """An ignored item has no key, and needs none."""
+    """An ignored item has no key, and needs none; the others keep their indexes."""
     rules = make_rules(ignore=("$.items[0]",), keys={"$.items": "id"})
-    assert changes(numbered(7, 1, 2), numbered(8, 1, 3), rules) == [("$.items[1]", "missing"), ("$.items[1]", "extra")]
+    assert changes(numbered(7, 1, 2), numbered(8, 1, 3), rules) == [("$.items[2]", "missing"), ("$.items[2]", "extra")]
 
 
 def test_ignored_members_do_not_spoil_the_look_at_the_order():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from proxy.core.canonical import canonical
 from proxy.core.document import Token, parse_document
 from proxy.core.lists import Alignment, align_by_key, align_by_position, align_unordered, is_reordered
+from proxy.core.prepare import IGNORED_ITEM
 from tests.core.answers import documents
 
 
@@ -27,6 +28,9 @@ def items(*keys: Any) -> list[dict[str, Any]]:
         (items(1), items(1, 1), Alignment(((0, 0),), (), (1,))),
         (items(1, 1), items(1), Alignment(((0, 0),), (1,), ())),
         (items(1, 2), items("1", 2), Alignment(((0, 0), (1, 1)), (), ())),
+        (items(1, 2), items(1.0, 2.0), Alignment(((0, 0), (1, 1)), (), ())),
+        (items(1), items(1.5), Alignment((), (0,), (0,))),
+        ([IGNORED_ITEM, *items(1, 2)], [IGNORED_ITEM, *items(1)], Alignment(((1, 1),), (2,), ())),
         (items(1, 2), [{"x": 1}, {"id": 2}], Alignment(((1, 1), (0, 0)), (), ())),
         (items(1, 2), [{}, {}], Alignment(((0, 0), (1, 1)), (), ())),
         ([1, None], [None, 1, 2], Alignment(((0, 0), (1, 1)), (), (2,))),
