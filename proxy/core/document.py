@@ -110,4 +110,5 @@ def _exact(text: str, value: float) -> float | Decimal | Token:
     if exact == written:
         return value + 0.0
     is_in_range = written.is_finite() and bool(written) == bool(exact)
-    return value if is_in_range and len(exact.as_tuple().digits) <= _DOUBLE_DIGITS else exact
+    digits = "".join(map(str, exact.as_tuple().digits)).rstrip("0")  # zeros at the end say nothing
+    return value + 0.0 if is_in_range and len(digits) <= _DOUBLE_DIGITS else exact

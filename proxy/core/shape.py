@@ -53,7 +53,7 @@ def shape_of_text(before: str, after: str) -> str:
         return f"{was[1]}→{became[1]}"
     if not before or not after:
         return "string→empty string" if before else "empty string→string"
-    if _unescaped(before) == _unescaped(after):
+    if len(before) != len(after) and _unescaped(before) == _unescaped(after):
         return "html-escaped" if len(after) > len(before) else "html-unescaped"
     if _SPACE.sub(" ", before).strip() == _SPACE.sub(" ", after).strip():
         return "white space"
@@ -63,9 +63,10 @@ def shape_of_text(before: str, after: str) -> str:
         return "unicode form"
     if change := change_of_instants(before, after):
         return change
-    if _is_beginning(after, before):
-        return "cut short"
-    return "cut short before" if _is_beginning(before, after) else VALUE
+    is_cut, was_cut = _is_beginning(after, before), _is_beginning(before, after)
+    if is_cut == was_cut:  # both: they only differ in the mark of the cut
+        return VALUE
+    return "cut short" if is_cut else "cut short before"
 
 
 def shape_of_floats(before: float | Decimal | Token, after: float | Decimal | Token) -> str:
