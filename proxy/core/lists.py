@@ -53,9 +53,14 @@ def align_by_key(before: Sequence[Any], after: Sequence[Any], member: str) -> Al
             lone.append(index)
     taken = {partner for _, partner in pairs}
     spare = [index for index in range(len(new)) if index not in taken and after[index] is not IGNORED_ITEM]
-    reordered = any(first[1] > second[1] for first, second in pairwise(pairs))
     by_position, lone, spare = _pair_keyless(lone, spare, old, new)
+    # Where items are gone or new, those without a key may have been paired across the others by chance.
+    reordered = _is_crossed(pairs if lone or spare else sorted(pairs + by_position))
     return Alignment(tuple(pairs + by_position), tuple(lone), tuple(spare), reordered)
+
+
+def _is_crossed(pairs: list[tuple[int, int]]) -> bool:
+    return any(first[1] > second[1] for first, second in pairwise(pairs))
 
 
 def _pair_keyless(

@@ -33,6 +33,8 @@ def items(*keys: Any) -> list[dict[str, Any]]:
         ([IGNORED_ITEM, *items(1, 2)], [IGNORED_ITEM, *items(1)], Alignment(((1, 1),), (2,), ())),
         (items(1, 2), [{"x": 1}, {"id": 2}], Alignment(((1, 1), (0, 0)), (), ())),
         (items(1, 2), [{}, {}], Alignment(((0, 0), (1, 1)), (), ())),
+        ([*items(1), {}], [{}, *items(1)], Alignment(((0, 1), (1, 0)), (), (), reordered=True)),
+        ([*items(1), {}], [{}, *items(1), {}], Alignment(((0, 1), (1, 0)), (), (2,))),
         ([1, None], [None, 1, 2], Alignment(((0, 0), (1, 1)), (), (2,))),
         (items(None), items(None), Alignment(((0, 0),), (), ())),
         (items([1]), items([1]), Alignment(((0, 0),), (), ())),
