@@ -59,6 +59,7 @@ def test_decoding_leaves_an_empty_body_empty():
         ("gzip", gzip.compress(TEXT)[:-9]),
         ("deflate", zlib.compress(TEXT)[:-9]),
         ("br", brotli.compress(TEXT)[:-3]),
+        ("identity, , identity, , identity, identity", TEXT),
     ],
 )
 def test_decoding_names_a_coding_that_is_unknown_broken_or_cut_short(coding: str, body: bytes):
