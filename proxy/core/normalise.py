@@ -6,6 +6,7 @@ is text, because nothing else can be masked. `read_body` is the comparer's part.
 
 from __future__ import annotations
 
+import re
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Kind = Literal["empty", "json", "text", "bytes"]
+# Each member of a gzip file copies what is left of its piece: with the whole body as one piece, fifty thousand members
+# in a megabyte stalled users' requests for 150 ms.
+_PIECE_BYTES = 8192
+_ZEROS = re.compile(rb"\x00*")
 # More than anybody needs; a head has room for thousands, each of which may unpack to `max_bytes` once more. curl
 # stops at 5 (CVE-2023-23916).
 _MAX_CODINGS = 5
@@ -95,16 +100,24 @@ def _undone(undo: Callable[[bytes, int], bytes | None], body: bytes, max_bytes: 
 def _gunzip(body: bytes, max_bytes: int) -> bytes | None:
     """All members of a gzip file (RFC 1952 §2.2), at most one byte more than the limit; None if cut short."""
     parts: list[bytes] = []
-    room = max_bytes + 1
-    while body and room > 0:
-        member = zlib.decompressobj(wbits=31)
-        part = member.decompress(body, room)
+    room, position, member = max_bytes + 1, 0, zlib.decompressobj(wbits=31)
+    while position < len(body) and room > 0:
+        if member.eof:
+            member = zlib.decompressobj(wbits=31)
+        piece = body[position : position + _PIECE_BYTES]
+        part = member.decompress(piece, room)
         room -= len(part)
         parts.append(part)
-        if not member.eof:
-            return b"".join(parts) if room <= 0 else None
-        body = member.unused_data.lstrip(b"\x00")  # padding, which gzip(1) accepts too
-    return b"".join(parts)
+        position += len(piece) - len(member.unused_data)
+        if member.eof:
+            position = _end_of_padding(body, position)
+    return b"".join(parts) if member.eof or room <= 0 else None
+
+
+def _end_of_padding(body: bytes, position: int) -> int:
+    """Behind the zeros that may follow a member, which gzip(1) accepts too."""
+    zeros = _ZEROS.match(body, position)
+    return zeros.end() if zeros else position
 
 
 def _inflate(body: bytes, max_bytes: int) -> bytes | None:
