@@ -26,12 +26,12 @@ def routes() -> RouteTable:
 
 def signatures(routes: RouteTable, script: Any, legacy: str, new: str) -> set[tuple[str, str, str, str]]:
     """Of all answers to the script; nothing may be given up."""
-    found = set()
-    for step, *answers in zip(script.steps, script.run(legacy), script.run(new), strict=True):
+    found: set[tuple[str, str, str, str]] = set()
+    for step, control, candidate in zip(script.steps, script.run(legacy), script.run(new), strict=True):
         route = routes.find(step.method, step.path.partition("?")[0], None)
         if route is None or not route.shadow.millipercent:
             continue
-        compared = compare(*map(answer, answers), route.compare, own_hosts={legacy[7:], new[7:]})
+        compared = compare(answer(control), answer(candidate), route.compare, own_hosts={legacy[7:], new[7:]})
         assert compared.verdict in {Verdict.MATCH, Verdict.MISMATCH}
         signed = (sign(route.name, difference) for difference in compared.differences)
         found |= {(each.route, each.kind, each.path, each.shape) for each in signed}

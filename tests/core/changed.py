@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
@@ -22,6 +23,8 @@ documents = st.recursive(
     ),
     max_leaves=20,
 )
+Change = tuple[Any, Concrete, str]
+Way = Callable[[st.DrawFn, Any, int], Change]
 PLAIN = (str, int, float, bool, type(None))
 
 
@@ -53,20 +56,17 @@ def is_below(path: Concrete, above: Concrete) -> bool:
 
 
 @st.composite
-def changed(draw: st.DrawFn, document: Any, number: int = 0) -> tuple[Any, Concrete, str]:
+def changed(draw: st.DrawFn, document: Any, number: int = 0) -> Change:
     """The document with one thing changed, where that is found, and as what: "type" stands for any "a→b"."""
     path = draw(st.sampled_from(places(document)))
     value = value_at(document, path)
-    ways = [_other_value, _other_type]
+    ways: list[Way] = [_other_value, _other_type]
     if isinstance(value, dict):
         ways += [_extra_member, *([_missing_member] if value else [])]
     if isinstance(value, list):
         ways += [_extra_item, *([_missing_item] if value else []), *([_moved] if len(value) > 1 else [])]
     new, place, shape = draw(st.sampled_from(ways))(draw, value, number)
     return replaced(document, path, new), (*path, *place), shape
-
-
-Change = tuple[Any, Concrete, str]
 
 
 def _other_value(draw: st.DrawFn, value: Any, number: int) -> Change:

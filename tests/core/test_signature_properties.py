@@ -53,8 +53,8 @@ def test_no_value_enters_a_signature(before: Any, after: Any, rules: dict[str, A
 @given(secrets, secrets, st.sampled_from(["text/plain", "text/html", "application/xml"]))
 def test_no_line_enters_a_signature(before: str, after: str, content_type: str):
     """Texts of any type."""
-    sides = (make_answer(f"same\n{text}".encode(), content_type) for text in (before, after))
-    found = [sign("feeds", difference) for difference in compare(*sides, CompareRules()).differences]
+    control, candidate = (make_answer(f"same\n{text}".encode(), content_type) for text in (before, after))
+    found = [sign("feeds", difference) for difference in compare(control, candidate, CompareRules()).differences]
     assert bool(found) == (before != after)
     assert not [each for each in found if SECRET in f"{each.path} {each.shape}"]
 
@@ -67,8 +67,8 @@ def test_no_line_enters_a_signature(before: str, after: str, content_type: str):
 def test_no_header_value_enters_a_signature(name: str, before: str, after: str):
     """Of a cookie its name and its attributes' names are known, of other headers only the name."""
     lines = [((name, f"session={value}; path=/" if name == "set-cookie" else value),) for value in (before, after)]
-    sides = (make_answer(b"{}", headers=headers) for headers in lines)
-    for difference in compare(*sides, CompareRules()).differences:
+    control, candidate = (make_answer(b"{}", headers=headers) for headers in lines)
+    for difference in compare(control, candidate, CompareRules()).differences:
         found = sign("feeds", difference)
         assert SECRET not in f"{found.path} {found.shape}"
 

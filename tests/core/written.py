@@ -93,12 +93,8 @@ def _number(text: str, chance: Any) -> str:
     form = chance.choice(["as it is", "zeros", "exponent"])
     mantissa, _, exponent = text.lower().partition("e")
     if form == "zeros":
-        return (
-            mantissa
-            + ("0" if "." in mantissa else ".0") * 1
-            + "0" * chance.randrange(3)
-            + (exponent and f"e{exponent}")
-        )
+        zeros = ("0" if "." in mantissa else ".0") + "0" * int(chance.randrange(3))
+        return f"{mantissa}{zeros}e{exponent}" if exponent else f"{mantissa}{zeros}"
     sign, digits, power = Decimal(text).as_tuple()
     if form == "exponent":
         return f"{'-' * sign}{''.join(map(str, digits))}{chance.choice('eE')}{power}"
