@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 import zlib
+from functools import partial
 
 import brotli  # type: ignore[import-untyped]  # the package has no type hints
 import pytest
@@ -95,6 +97,19 @@ def test_decoding_stops_at_the_limit(coding: str, pack: object):
     assert callable(pack)
     assert decoded(pack(bomb), coding, 5_000_000) == "size"
     assert decoded(pack(bomb[:-1]), coding, 5_000_000) == bomb[:-1]
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br"])
+def test_decoding_a_bomb_takes_no_more_memory_than_a_few_times_the_limit(coding: str):
+    """It is stopped while it unpacks, not measured afterwards."""
+    pack = {"gzip": gzip.compress, "deflate": zlib.compress, "br": partial(brotli.compress, quality=1)}[coding]
+    bomb, limit = pack(bytes(50_000_000)), 500_000
+    tracemalloc.start()
+    try:
+        assert decoded(bomb, coding, limit) == "size"
+        assert tracemalloc.get_traced_memory()[1] < 8 * limit
+    finally:
+        tracemalloc.stop()
 
 
 @given(st.binary(max_size=300), st.sampled_from(["gzip", "deflate", "br", "gzip, br"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxy.core.canonical import canonical
@@ -95,6 +95,8 @@ def test_unordered_lists_match_only_as_equal_multisets(before: list[Any], after:
     assert is_equal == (not changes([before], [after], make_rules(unordered=("$", "$[*]"))))
 
 
+@example([(1, 0), (None, 0)], [(None, 0), (1, 0)])
+@example([(1, 0), (1, 1)], [(1, 0)])
 @given(*[st.lists(st.tuples(st.sampled_from([1, 2, None]), small), max_size=5)] * 2)
 def test_keyed_lists_match_only_as_equal_lists_or_multisets(before: list[Any], after: list[Any]):
     """With repeated keys, and without any: never equal by what `keys` overlooks."""
