@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -497,3 +498,10 @@ def test_repeated_items_are_counted_where_deepdiff_does_not():
     one, two = [{"id": 1}], [{"id": 1}, {"id": 1}]
     assert DeepDiff(one, two, iterable_compare_func=lambda x, y, _level=None: x["id"] == y["id"]) == {}
     assert changes(one, two, make_rules(keys={"$": "id"})) == [("$[1]", "extra")]
+
+
+def test_another_coding_of_an_equal_body_is_one_difference():
+    """Bodies come decoded: what is left to tell is that new doesn't compress."""
+    control = replace(make_answer({"a": 1}, headers=(GZIP,)), digest="aa")
+    found = compare(control, make_answer(b'{"a":1}'), RULES)
+    assert [("content-encoding",)] == [difference.path for difference in found.differences]
