@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import socket
 import struct
 import sys
 from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from bench.hostile import hostile_answers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 GARBAGE = b"\x16\x03\x01\x00\xa5 this is no HTTP at all\r\n\r\n\x00\xff"
 SLOW_S = 5.0
@@ -21,7 +28,7 @@ NICE = 10  # it may share its core with the load, whose times are measured
 WELL = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 4\r\n\r\nwell"
 CUT = WELL[:-2]
 MOOD_EVERY = 100  # answers of the moody one, of which the last is bad
-BEHAVIOURS = ("hanging", "garbage", "slow", "resetting", "dripping", "huge")
+BEHAVIOURS = ("hanging", "garbage", "slow", "resetting", "dripping", "huge", "hostile")
 _AT_ONCE = struct.pack("ii", 1, 0)  # linger on, for 0 s: what close() turns into a reset (socket(7))
 
 
@@ -35,6 +42,7 @@ class Broken(asyncio.Protocol):
         self._can_write = True
 
     moods = 0  # of all connections together
+    harms: Iterator[bytes] = iter(())
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -51,6 +59,8 @@ class Broken(asyncio.Protocol):
             self._loop.call_later(SLOW_S, self._transport.write, ANSWER)
         elif self._behaviour == "dripping":
             self._drip(ANSWER)
+        elif self._behaviour == "hostile":
+            self._transport.write(next(Broken.harms))
         elif self._behaviour == "moody":
             self._answer_by_mood()
         elif self._behaviour == "huge":
@@ -100,6 +110,8 @@ class Broken(asyncio.Protocol):
 async def serve(port: int, behaviour: str) -> None:
     """Serves until it is cancelled."""
     loop = asyncio.get_running_loop()
+    if behaviour == "hostile":
+        Broken.harms = itertools.cycle(hostile_answers())
     server = await loop.create_server(lambda: Broken(behaviour), "127.0.0.1", port, backlog=1024)
     async with server:
         await server.serve_forever()

@@ -6,12 +6,12 @@ The order of members means nothing, their types do: 1, 1.0, "1" and true have fo
 from __future__ import annotations
 
 import json
-from decimal import Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from typing import Any
 
 from proxy.core.document import Repeating, Token
 
-_NORMAL_DIGITS = 28  # Decimal.normalize rounds beyond its context's precision
+_UNBOUNDED = Context(prec=MAX_PREC, Emin=MIN_EMIN, Emax=MAX_EMAX)  # in any other, `normalize` rounds long numbers
 
 
 def canonical(value: Any) -> str:
@@ -44,7 +44,7 @@ def _spelled(value: Any) -> str:
     if isinstance(value, Token):
         return f"<token {value.text}>"
     if isinstance(value, Decimal):
-        return f"<exactly {value.normalize() if len(value.as_tuple().digits) <= _NORMAL_DIGITS else value}>"
+        return f"<exactly {value.normalize(_UNBOUNDED)}>"
     try:
         return _encode(value)
     except _Unusual:

@@ -138,6 +138,8 @@ def _parts(name: str, values: list[str], own_hosts: Collection[str]) -> Iterator
         yield (name,), _within(", ".join(values), own_hosts)
     elif name in _POLICIES:
         yield (name,), _NONCE.sub("'nonce-…'", ", ".join(values))
+    elif name == "content-encoding":
+        yield from _codings(",".join(values))
     elif name in _OPAQUE:
         yield (name,), _PRESENT
     elif name in _SETS:
@@ -165,6 +167,13 @@ def _content_type(value: str) -> Iterator[tuple[HeaderPath, str]]:
     yield ("content-type",), found.essence
     if found.charset and not found.is_json:
         yield ("content-type", "charset"), found.charset
+
+
+def _codings(value: str) -> Iterator[tuple[HeaderPath, str]]:
+    """What was done to the body, in order: `identity` is nothing, and x-gzip is gzip (RFC 9110 §8.4.1)."""
+    codings = [coding.strip().lower().removeprefix("x-") for coding in value.split(",")]
+    if applied := [coding for coding in codings if coding not in {"", "identity"}]:
+        yield ("content-encoding",), ", ".join(applied)
 
 
 def _cookies(values: list[str]) -> Iterator[tuple[HeaderPath, str]]:

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, InvalidOperation
 from typing import Any
 
 # A double holds at most 17 significant decimal digits (IEEE 754-2019 §5.12.2): numbers written with no more are
 # compared as doubles, as every JSON library would read them; longer ones exactly.
 _DOUBLE_DIGITS = 17
+# For reckoning with what is beyond a double: Python's own context fails at 1e1000000 and takes 1e-9999999 for 0. The
+# digits are of a result, not of a number; more would let 1e999999 - 1 fill the memory.
+WIDE = Context(prec=100, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
 
 
 class Unreadable(Exception):
@@ -33,21 +36,25 @@ class Token:
     text: str
 
 
+class Repeated(list[Any]):
+    """The values of a repeated key before its last: not a list of the document."""
+
+
 class Repeating:
     """An object in which a key occurs more than once.
 
-    `members` holds the last value of each key, as most parsers do; `earlier` maps each repeated key to a list of
-    the values before its last, in order.
+    `members` holds the last value of each key, as most parsers do; `earlier` maps each repeated key to the values
+    before its last, in order.
     """
 
     __slots__ = ("earlier", "members")
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         self.members: dict[str, Any] = {}
-        self.earlier: dict[str, Any] = {}
+        self.earlier: dict[str, Repeated] = {}
         for key, value in pairs:
             if key in self.members:
-                self.earlier.setdefault(key, []).append(self.members[key])
+                self.earlier.setdefault(key, Repeated()).append(self.members[key])
             self.members[key] = value
 
 
@@ -89,7 +96,7 @@ def _float(text: str) -> float | Decimal | Token:
     digits = text.lstrip("-0.")
     length = len(digits) - ("." in digits)
     if length <= _DOUBLE_DIGITS and "e" not in text and "E" not in text and (value or not digits):
-        return value
+        return value + 0.0  # -0.0 and 0.0 are equal, also as texts
     return _exact(text, value)
 
 
@@ -101,6 +108,7 @@ def _exact(text: str, value: float) -> float | Decimal | Token:
         return Token(text)
     written = Decimal(repr(value))
     if exact == written:
-        return value
+        return value + 0.0
     is_in_range = written.is_finite() and bool(written) == bool(exact)
-    return value if is_in_range and len(exact.as_tuple().digits) <= _DOUBLE_DIGITS else exact
+    digits = "".join(map(str, exact.as_tuple().digits)).rstrip("0")  # zeros at the end say nothing
+    return value + 0.0 if is_in_range and len(digits) <= _DOUBLE_DIGITS else exact

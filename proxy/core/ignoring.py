@@ -1,6 +1,6 @@
 """Signatures and the rules that ignore them: which rule a signature would be ignored by, and which one covers it. Pure.
 
-A rule names a place. A status and a body as a whole have none, so no rule can ignore them.
+A rule names a place. A status has none, and `$` would hide all that ever differs in a body: no rule is made for them.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from proxy.core.canonical import canonical
 from proxy.core.document import Repeating
+from proxy.core.prepare import IGNORED_ITEM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,8 +36,8 @@ class Alignment:
 def align_by_key(before: Sequence[Any], after: Sequence[Any], member: str) -> Alignment:
     """Items with the same key belong together, the n-th of a repeated key with the n-th.
 
-    What has no partner on either side is paired by position where one of the two has no key at all: a key that got
-    lost is a lost member, not a lost item.
+    Ignored items belong to none. What has no partner on either side is paired by position where one of the two has no
+    key at all: a key that got lost is a lost member, not a lost item.
     """
     old, new = _keys(before, member), _keys(after, member)
     where: defaultdict[str, list[int]] = defaultdict(list)
@@ -48,13 +49,18 @@ def align_by_key(before: Sequence[Any], after: Sequence[Any], member: str) -> Al
     for index, key in enumerate(old):
         if key is not None and where[key]:
             pairs.append((index, where[key].pop()))
-        else:
+        elif before[index] is not IGNORED_ITEM:
             lone.append(index)
     taken = {partner for _, partner in pairs}
-    spare = [index for index in range(len(new)) if index not in taken]
-    reordered = any(first[1] > second[1] for first, second in pairwise(pairs))
+    spare = [index for index in range(len(new)) if index not in taken and after[index] is not IGNORED_ITEM]
     by_position, lone, spare = _pair_keyless(lone, spare, old, new)
+    # Where items are gone or new, those without a key may have been paired across the others by chance.
+    reordered = _is_crossed(pairs if lone or spare else sorted(pairs + by_position))
     return Alignment(tuple(pairs + by_position), tuple(lone), tuple(spare), reordered)
+
+
+def _is_crossed(pairs: list[tuple[int, int]]) -> bool:
+    return any(first[1] > second[1] for first, second in pairwise(pairs))
 
 
 def _pair_keyless(
@@ -105,11 +111,11 @@ def _keys(items: Sequence[Any], member: str) -> list[str | None]:
 
 
 def _key(item: Any, member: str) -> str | None:
-    """The item's key as text, or None. 1 and "1" are one key: that its type changed is found in the item."""
+    """The item's key as text, or None. 1, 1.0 and "1" are one key: that its type changed is found in the item."""
     members = item.members if isinstance(item, Repeating) else item
     value = members.get(member, _ABSENT) if isinstance(members, dict) else _ABSENT
     if value is _ABSENT or value is None:
         return None
     if isinstance(value, str):
         return value
-    return canonical(value)
+    return canonical(int(value) if isinstance(value, float) and value.is_integer() else value)

@@ -134,18 +134,22 @@ def _is_step(step: Step, part: str | int) -> bool:
 
 def _matches_deep(steps: tuple[Step, ...], concrete: Concrete) -> bool:
     """Match with DEEP steps: keep the set of steps that may come next, one pass over the concrete path."""
-    states = _closed({0}, steps)
+    states = closed({0}, steps)
     for part in concrete:
-        following = {
-            state if steps[state] is DEEP else state + 1
-            for state in states
-            if state < len(steps) and (steps[state] is DEEP or _is_step(steps[state], part))
-        }
-        states = _closed(following, steps)
+        states = closed(advanced(states, steps, part), steps)
     return len(steps) in states
 
 
-def _closed(states: set[int], steps: tuple[Step, ...]) -> set[int]:
+def advanced(states: set[int], steps: tuple[Step, ...], part: str | int) -> set[int]:
+    """The states after one more part: indexes of the steps that may come next, `len(steps)` where all are done."""
+    return {
+        state if steps[state] is DEEP else state + 1
+        for state in states
+        if state < len(steps) and (steps[state] is DEEP or _is_step(steps[state], part))
+    }
+
+
+def closed(states: set[int], steps: tuple[Step, ...]) -> set[int]:
     """The states, and those reached by letting DEEP stand for nothing."""
     closed = set(states)
     for state in sorted(states):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from proxy.core.canonical import canonical
-from proxy.core.document import Repeating
-from proxy.core.paths import DEEP, EACH
+from proxy.core.document import Repeated, Repeating
+from proxy.core.paths import DEEP, EACH, advanced, closed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,18 +66,19 @@ def _sort_places(document: Any, path: Path) -> None:
 
 
 def _sort(value: Any) -> None:
-    if isinstance(value, list):
+    if isinstance(value, Repeated):
+        for item in value:
+            _sort(item)
+    elif isinstance(value, list):
         value[:] = sorted((item for item in value if item is not IGNORED_ITEM), key=canonical)
 
 
 def _places(value: Any, steps: tuple[Step, ...]) -> Iterator[_Found]:
     """Each (container, name or index) that the steps lead to; inner ones before the ones around them."""
-    step, rest = steps[0], steps[1:]
-    if step is DEEP:
-        for child in _children(value):
-            yield from _places(child, steps)
-        yield from _places(value, rest)
+    if DEEP in steps:
+        yield from _deep_places(value, steps, {0})
         return
+    step, rest = steps[0], steps[1:]
     for container, part in _selected(value, step):
         if rest:
             yield from _places(container[part], rest)  # type: ignore[index]  # as above
@@ -85,10 +86,26 @@ def _places(value: Any, steps: tuple[Step, ...]) -> Iterator[_Found]:
             yield container, part
 
 
+def _deep_places(value: Any, steps: tuple[Step, ...], states: set[int]) -> Iterator[_Found]:
+    """As `_places`. `states` are the steps that may come next: with them each value is visited once, however many
+    ways lead to it, which for `$..a..b..c` are as many as there are triples of levels.
+    """
+    states = closed(states, steps)
+    for container, part in _selected(value, EACH):
+        following = advanced(states, steps, part)
+        if following:
+            yield from _deep_places(container[part], steps, following)  # type: ignore[index]  # as above
+        if len(steps) in following:
+            yield container, part
+
+
 def _selected(value: Any, step: Step) -> Iterator[_Found]:
     if isinstance(value, Repeating):
         yield from _selected(value.members, step)
         yield from _selected(value.earlier, step)
+    elif isinstance(value, Repeated):
+        for item in value:
+            yield from _selected(item, step)
     elif isinstance(value, dict):
         if step is EACH:
             yield from [(value, key) for key in value]
@@ -99,12 +116,3 @@ def _selected(value: Any, step: Step) -> Iterator[_Found]:
             yield from [(value, index) for index in range(len(value))]
         elif isinstance(step, int) and step < len(value):
             yield value, step
-
-
-def _children(value: Any) -> Iterator[Any]:
-    if isinstance(value, Repeating):
-        yield value.members
-    elif isinstance(value, dict):
-        yield from value.values()
-    elif isinstance(value, list):
-        yield from value

@@ -9,10 +9,10 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
-from proxy.core.document import Repeating, Token
+from proxy.core.document import WIDE, Repeating, Token
 from proxy.core.instant import change_of_instants
 
 MISSING = "missing"
@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _MARK = re.compile(r"masked:([a-z]+):[0-9a-f]{12}")
 _DIGITS = re.compile(r"[0-9]+")
 _SPACE = re.compile(r"\s+")
-_CUT_MARK = re.compile(r"\s*(?:\.\.\.|…)$")
+_CUT_MARKS = ("...", "…")
 _MIN_BEGINNING = 8
 _MIN_DECIMALS = 2  # that a whole number must have lost: any x.5 is half of one off
 _MAX_UNESCAPES = 3
@@ -53,7 +53,7 @@ def shape_of_text(before: str, after: str) -> str:
         return f"{was[1]}→{became[1]}"
     if not before or not after:
         return "string→empty string" if before else "empty string→string"
-    if _unescaped(before) == _unescaped(after):
+    if len(before) != len(after) and _unescaped(before) == _unescaped(after):
         return "html-escaped" if len(after) > len(before) else "html-unescaped"
     if _SPACE.sub(" ", before).strip() == _SPACE.sub(" ", after).strip():
         return "white space"
@@ -63,9 +63,10 @@ def shape_of_text(before: str, after: str) -> str:
         return "unicode form"
     if change := change_of_instants(before, after):
         return change
-    if _is_beginning(after, before):
-        return "cut short"
-    return "cut short before" if _is_beginning(before, after) else VALUE
+    is_cut, was_cut = _is_beginning(after, before), _is_beginning(before, after)
+    if is_cut == was_cut:  # both: they only differ in the mark of the cut
+        return VALUE
+    return "cut short" if is_cut else "cut short before"
 
 
 def shape_of_floats(before: float | Decimal | Token, after: float | Decimal | Token) -> str:
@@ -76,9 +77,10 @@ def shape_of_floats(before: float | Decimal | Token, after: float | Decimal | To
     if isinstance(before, Token) or isinstance(after, Token):
         return VALUE
     old, new = Decimal(str(before)), Decimal(str(after))
-    if _is_rounded(old, new):
-        return "rounded"
-    return "rounded before" if _is_rounded(new, old) else VALUE
+    with localcontext(WIDE):
+        if _is_rounded(old, new):
+            return "rounded"
+        return "rounded before" if _is_rounded(new, old) else VALUE
 
 
 def shape_of_line(before: str, after: str) -> str:
@@ -97,12 +99,18 @@ def _type_of(value: Any) -> str:
     if isinstance(value, str):
         return "string"
     if isinstance(value, Token):
-        return "not a number" if value.text.lstrip("-")[:1].isalpha() else "integer"
+        return _type_of_token(value.text)
     if isinstance(value, int):
         return "integer"
     if isinstance(value, (float, Decimal)):
         return "float"
     return "object" if isinstance(value, (dict, Repeating)) else "list"
+
+
+def _type_of_token(text: str) -> str:
+    if text.lstrip("-")[:1].isalpha():
+        return "not a number"
+    return "integer" if text.lstrip("-").isdigit() else "float"
 
 
 def _loose(kind: str, value: Any, other: str) -> str:
@@ -130,7 +138,8 @@ def _decimals(number: Decimal) -> int:
 
 def _is_beginning(part: str, whole: str) -> bool:
     """Whether the text was cut, with or without a mark that says so; a few characters are no evidence."""
-    kept = _CUT_MARK.sub("", part)
+    mark = next((mark for mark in _CUT_MARKS if part.endswith(mark)), "")
+    kept = part.removesuffix(mark).rstrip() if mark else part
     return len(kept) >= _MIN_BEGINNING and len(kept) < len(whole) and whole.startswith(kept)
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 ALGORITHM = 2
 
 # Member names that are data, as in {"users": {"42": …}}: numbers, UUIDs (RFC 9562), long hexadecimal digests, ULIDs,
-# days, e-mail addresses, ids with a prefix (`user_1042`), and what has been masked (`mark`), as addresses are.
+# days, e-mail addresses, ids with a prefix (`user_1042`), and what has been masked (`mark`), as addresses are. Each
+# matches in one way only, so that a name of a megabyte takes no more than its length.
 _ID = re.compile(
     r"""
     [0-9]+
@@ -28,7 +29,7 @@ _ID = re.compile(
     | (?=.*[0-9])[0-9a-fA-F]{12,}
     | [0-7][0-9A-HJKMNP-TV-Z]{25}
     | [0-9]{4}-[0-9]{2}-[0-9]{2}(?:T.*)?
-    | [^@\s]+@[^@\s]+\.[^@\s]+
+    | [^@\s]+@[^@\s][^@\s.]*\.[^@\s]+
     | [A-Za-z]+[_\-:][0-9]{3,}
     | masked:[a-z]+:[0-9a-f]{12}
     """,

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, localcontext
 from functools import cache
 from typing import Any, ClassVar, Final, Literal, Protocol
 
-from proxy.core.document import Repeating
+from proxy.core.document import WIDE, Repeating
 from proxy.core.instant import seconds_between
 
 
@@ -51,8 +51,9 @@ class Tolerance:
         old, new = _numbers(before, after)
         if old is None or new is None:
             return False
-        scale = max(abs(old), abs(new)) if self.is_relative else 1
-        return abs(old - new) <= self.within * scale
+        with localcontext(WIDE):
+            scale = max(abs(old), abs(new)) if self.is_relative else 1
+            return abs(old - new) <= self.within * scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +173,10 @@ def _numbers(before: Any, after: Any) -> tuple[Decimal | None, Decimal | None]:
 
 
 def round_to(number: Decimal, decimals: int, mode: str = ROUND_HALF_UP) -> Decimal:
-    """The number with that many decimals. It has at most 28 digits, or stays as it is."""
-    unit = Decimal(1).scaleb(-decimals)
-    if number.adjusted() + decimals > 26:
-        return number
-    return number.quantize(unit, rounding=mode)
+    """The number with that many decimals; one of more digits than WIDE has stays as it is."""
+    with localcontext(WIDE):
+        rounded = number.quantize(Decimal(1).scaleb(-decimals), rounding=mode)
+    return rounded if rounded.is_finite() else number
 
 
 def _is_number(value: Any) -> bool:

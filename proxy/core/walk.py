@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _CONTAINERS = frozenset({dict, list})
 _PLAIN = frozenset({str, int, float, bool, type(None)})
-_SCALARS = _PLAIN | {Decimal, Token}
+_SCALARS = _PLAIN | {Decimal, Token, type(IGNORED_ITEM)}
 
 
 class Truncated(Exception):
@@ -115,8 +115,6 @@ class Walk:
         is_unordered = any(rule.matches(path) for rule in self._rules.unordered)
         member = next((name for rule, name in self._rules.keys if rule.matches(path)), None)
         if member is not None:
-            before = [item for item in before if item is not IGNORED_ITEM]
-            after = [item for item in after if item is not IGNORED_ITEM]
             alignment = align_by_key(before, after, member)
             if alignment.reordered and not is_unordered:
                 self._report(path, REORDERED, _member_values(before, member), _member_values(after, member))
@@ -155,12 +153,24 @@ class Walk:
 
     def _aligned(self, before: list[Any], after: list[Any], alignment: Alignment, path: Concrete) -> None:
         for old, new in alignment.pairs:
-            if not self._is_same(before[old], after[new]):
+            if before[old] is IGNORED_ITEM:
+                self._extra(after, new, path)
+            elif after[new] is IGNORED_ITEM:
+                self._missing(before, old, path)
+            elif not self._is_same(before[old], after[new]):
                 self.compare(before[old], after[new], (*path, old))
         for old in alignment.missing:
-            self._lone(before[old], ABSENT, (*path, old))
+            self._missing(before, old, path)
         for new in alignment.extra:
-            self._lone(ABSENT, after[new], (*path, new))
+            self._extra(after, new, path)
+
+    def _missing(self, before: list[Any], index: int, path: Concrete) -> None:
+        if before[index] is not IGNORED_ITEM:
+            self._lone(before[index], ABSENT, (*path, index))
+
+    def _extra(self, after: list[Any], index: int, path: Concrete) -> None:
+        if after[index] is not IGNORED_ITEM:
+            self._lone(ABSENT, after[index], (*path, index))
 
     def _is_same(self, before: Any, after: Any) -> bool:
         """Whether two containers are equal in every type and value: found in C, several times faster than by a walk.

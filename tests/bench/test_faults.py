@@ -16,6 +16,7 @@ from bench.broken import ANSWER as LATE
 from bench.broken import BEHAVIOURS, GARBAGE, HUGE_HEAD, PIECE, PIECES
 from bench.children import find_free_port, started
 from bench.fetch import is_listening
+from bench.hostile import hostile_answers
 from bench.openloop import Paced, send_paced
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -85,6 +86,7 @@ AT_ONCE: dict[str, bytes | None] = {
     "resetting": None,
     "dripping": LATE[:1],
     "huge": HUGE_HEAD,
+    "hostile": b"HTTP/1.1 200 OK\r\ncontent-type: application/json",
 }
 
 
@@ -119,3 +121,11 @@ def receive_at_once(connection: socket.socket, length: int) -> bytes | None:
 def test_huge_answer_is_a_gigabyte() -> None:
     """The pieces that are poured add up to it."""
     assert 1 << 30 == PIECES * int(PIECE.partition(b"\r\n")[0], 16)
+
+
+def test_hostile_answers_are_whole_and_small_enough_to_be_compared() -> None:
+    """Each says its length, and is no longer than the largest body that is kept by default."""
+    for answer in hostile_answers():
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert f"content-length: {len(body)}".encode() in head.split(b"\r\n")
+        assert len(body) <= 1 << 20

@@ -85,6 +85,25 @@ def test_a_bomb_in_a_bomb_takes_bounded_memory(coding: str, pack: Callable[[byte
         tracemalloc.stop()
 
 
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([0, 1, 300, 8_170, 20_000]), st.sampled_from([0, 1, 9_000])), min_size=1, max_size=5
+    ),
+    st.integers(0, 9),
+)
+def test_decoding_reads_members_of_any_length_with_any_padding(members: list[tuple[int, int]], cut: int):
+    """Wherever they lie in the pieces that are read at a time; without its last bytes it is no body."""
+    content = [bytes(at * 7 % 251 for at in range(length)) for length, _ in members]
+    packed = [gzip.compress(part, 0) for part in content]
+    body = b"".join(part + bytes(zeros) for part, (_, zeros) in zip(packed, members, strict=True))
+    whole = b"".join(content)
+    assert decoded(body, "gzip", len(whole)) == whole
+    if whole:
+        assert decoded(body, "gzip", len(whole) - 1) == "size"
+    if cut:
+        assert decoded(b"".join(packed)[:-cut], "gzip", len(whole)) == "encoding"
+
+
 def test_decoding_leaves_an_empty_body_empty():
     """An answer to HEAD names a coding and has no body."""
     assert decoded(b"", "gzip", 100) == b""

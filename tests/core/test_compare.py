@@ -285,6 +285,24 @@ def test_tolerance_is_for_numbers(before: Any, after: Any, expected: list[tuple[
     assert changes({"n": before}, {"n": after}, make_rules(tolerance={"$.n": 0.001})) == expected
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "rules", "expected"),
+    [
+        (b"[1e1000000, 2]", b"[1e1000001, 2]", {}, [("$[0]", "value")]),
+        (b"[1e-9999999]", b"[2e-9999999]", {"unordered": ("$",)}, [("$[0]", "value")]),
+        (b"[1e1000000]", b"[1]", {"tolerance": {"$[*]": 1.0}}, [("$[0]", "float→integer")]),
+        (b"[1e99999999999999999999]", b"[2e99999999999999999999]", {}, [("$[0]", "value")]),
+        (b"[-0.0, 1.5]", b"[1.5, 0.0]", {}, [("$", "reordered")]),
+        (b"[-0.0, 1.5]", b"[1.5, 0.0]", {"unordered": ("$",)}, []),
+    ],
+)
+def test_numbers_beyond_all_ranges_are_compared(
+    before: bytes, after: bytes, rules: dict[str, Any], expected: list[tuple[str, str]]
+):
+    """Neither an exponent of millions nor a sign of zero is lost, or makes the comparison fail."""
+    assert changes(before, after, make_rules(**rules)) == expected
+
+
 def test_tolerance_holds_in_lists_of_numbers():
     """Such lists are compared by position."""
     assert changes([1.0, 2.0, 3.0], [1.01, 1.99, 3.5], make_rules(tolerance={"$[*]": 0.1})) == [("$[2]", "value")]
@@ -299,6 +317,9 @@ def test_tolerance_holds_in_lists_of_numbers():
         ("$..at", {"a": [{"at": 1, "n": 1}]}, {"a": [{"n": 2}]}, [("$.a[0].n", "value")]),
         ("$.t[1]", {"t": [1, 2, 3]}, {"t": [1, 9, 4]}, [("$.t[2]", "value")]),
         ("$.t[1]", {"t": [1, 2]}, {"t": [1]}, []),
+        ("$.t[1]", {"t": [1, 2, 3]}, {"t": [1]}, [("$.t[2]", "missing")]),
+        ("$.t[1]", {"t": [{}]}, {"t": [{}, {"a": 1}, {"a": 2}]}, [("$.t[2]", "extra")]),
+        ("$.t[0]", {"t": [1, 2, 3]}, {"t": [9, 1, 2, 3]}, [("$.t[1]", "extra")]),
         ("$.t[*]", {"t": [1, 2]}, {"t": []}, []),
         ("$.a", {"b": {"a": 1}}, {"b": {"a": 2}}, [("$.b.a", "value")]),
         ("$", {"a": 1}, [], []),
@@ -309,10 +330,29 @@ def test_ignored_places_hide_nothing_else(rule: str, before: Any, after: Any, ex
     assert changes(before, after, make_rules(ignore=(rule,))) == expected
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "content_type"),
+    [(b"a", b"b", "text/plain"), (b"{}", b"b", "application/json"), (b"", b"{}", "application/json")],
+)
+def test_ignored_document_takes_any_body_out(before: bytes, after: bytes, content_type: str):
+    """`$` is the body as a whole, also one that isn't JSON; headers are compared all the same."""
+    control = make_answer(before, content_type, headers=(("x-a", "1"),))
+    found = compare(control, make_answer(after, content_type), make_rules(ignore=("$",)))
+    assert [("x-a",)] == [difference.path for difference in found.differences]
+
+
+@pytest.mark.parametrize("rules", [{"ignore": ("$.a.x",)}, {"ignore": ("$..x",)}, {"unordered": ("$.a.x",)}])
+def test_rules_reach_into_every_value_of_a_repeated_key(rules: dict[str, Any]):
+    """A place inside is the same place in all of them."""
+    before, after = b'{"a":{"x":[1,2]},"a":{"x":[3,4]}}', b'{"a":{"x":[2,1]},"a":{"x":[4,3]}}'
+    assert changes(before, after, make_rules(**rules)) == []
+    assert [("$.a", "repeated values")] == changes(before, after, make_rules())[:1]
+
+
 def test_ignored_items_of_a_keyed_list_are_left_out():
-    """An ignored item has no key, and needs none."""
+    """An ignored item has no key, and needs none; the others keep their indexes."""
     rules = make_rules(ignore=("$.items[0]",), keys={"$.items": "id"})
-    assert changes(numbered(7, 1, 2), numbered(8, 1, 3), rules) == [("$.items[1]", "missing"), ("$.items[1]", "extra")]
+    assert changes(numbered(7, 1, 2), numbered(8, 1, 3), rules) == [("$.items[2]", "missing"), ("$.items[2]", "extra")]
 
 
 def test_ignored_members_do_not_spoil_the_look_at_the_order():
@@ -496,3 +536,10 @@ def test_repeated_items_are_counted_where_deepdiff_does_not():
     one, two = [{"id": 1}], [{"id": 1}, {"id": 1}]
     assert DeepDiff(one, two, iterable_compare_func=lambda x, y, _level=None: x["id"] == y["id"]) == {}
     assert changes(one, two, make_rules(keys={"$": "id"})) == [("$[1]", "extra")]
+
+
+def test_another_coding_of_an_equal_body_is_one_difference():
+    """Bodies come decoded: what is left to tell is that new doesn't compress."""
+    control = replace(make_answer({"a": 1}, headers=(GZIP,)), digest="aa")
+    found = compare(control, make_answer(b'{"a":1}'), RULES)
+    assert [("content-encoding",)] == [difference.path for difference in found.differences]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from typing import Any
 
-from deepdiff import DeepDiff
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -15,42 +13,12 @@ from proxy.core.compare import Limits, compare
 from proxy.core.document import parse_document
 from proxy.core.evidence import Verdict
 from proxy.core.model import CompareRules
-from proxy.core.paths import Concrete, parse, write
+from proxy.core.paths import write
 from proxy.core.signature import sign
 from tests.core.answers import changes, documents, make_answer, make_rules, names, plain_values
+from tests.core.changed import places, replaced, value_at
 
 RULES = CompareRules()
-# Of one type each, because DeepDiff matches list items by `==`, and without "__" in front, which it skips.
-deepdiff_documents = st.recursive(
-    st.one_of(st.integers(0, 3), st.sampled_from([10, 20])),
-    lambda inner: st.one_of(st.lists(inner, max_size=6), st.dictionaries(st.sampled_from("abc"), inner, max_size=4)),
-    max_leaves=20,
-)
-
-
-def places(value: Any, path: Concrete = ()) -> list[Concrete]:
-    """Every place in the document, the root among them."""
-    found = [path]
-    if isinstance(value, dict):
-        found += [place for key, member in value.items() for place in places(member, (*path, key))]
-    if isinstance(value, list):
-        found += [place for index, item in enumerate(value) for place in places(item, (*path, index))]
-    return found
-
-
-def value_at(value: Any, path: Concrete) -> Any:
-    for part in path:
-        value = value[part]
-    return value
-
-
-def replaced(value: Any, path: Concrete, new: Any) -> Any:
-    """A copy of the document with another value at one place."""
-    if not path:
-        return new
-    changed = copy.deepcopy(value)
-    value_at(changed, path[:-1])[path[-1]] = new
-    return changed
 
 
 def numbers_as_text(value: Any) -> str:
@@ -188,51 +156,6 @@ def test_keyed_list_in_another_order_is_one_difference(keys: list[int], random: 
     if items:
         found = changes(items, shuffled[1:], make_rules(keys={"$": "id"}, unordered=("$",)))
         assert [change for _, change in found] == ["missing"]
-
-
-@given(deepdiff_documents, deepdiff_documents)
-def test_findings_are_those_of_deepdiff_on_the_whole_document(before: Any, after: Any):
-    """Without list rules: the same places and kinds, but that a list in another order is one finding."""
-    ours = [(path_of(text), change) for text, change in changes(before, after)]
-    reordered = [path for path, change in ours if change == "reordered"]
-    expected = {
-        found for found in deepdiff_findings(before, after) if not any(is_below(found[0], path) for path in reordered)
-    }
-    assert {(path, kind_of(change)) for path, change in ours if change != "reordered"} == expected
-    for path in reordered:
-        assert sorted(map(canonical, value_at(before, path))) == sorted(map(canonical, value_at(after, path)))
-        assert value_at(before, path) != value_at(after, path)
-
-
-def path_of(text: str) -> Concrete:
-    return tuple(step for step in parse(text).steps if isinstance(step, (str, int)))
-
-
-def is_below(path: Concrete, above: Concrete) -> bool:
-    return path[: len(above)] == above
-
-
-def kind_of(change: str) -> str:
-    if change in {"missing", "extra"}:
-        return change
-    return "type" if "→" in change else "value"
-
-
-def deepdiff_findings(before: Any, after: Any) -> set[tuple[Concrete, str]]:
-    kinds = {
-        "type_changes": "type",
-        "values_changed": "value",
-        "dictionary_item_added": "extra",
-        "iterable_item_added": "extra",
-        "dictionary_item_removed": "missing",
-        "iterable_item_removed": "missing",
-    }
-    found = DeepDiff(before, after, view="tree", threshold_to_diff_deeper=0)
-    return {
-        (tuple(level.path(output_format="list", use_t2=kinds[report] == "extra")), kinds[report])
-        for report, levels in found.items()
-        for level in levels
-    }
 
 
 @given(documents, documents)

@@ -147,3 +147,22 @@ def test_documentation_lists_what_is_not_compared():
     unless = text.partition("what a user did before: ")[2].partition(". In part")[0]
     assert set(re.findall("`([^`]+)`", never)) == FRAMING
     assert set(re.findall("`([^`]+)`", unless)) == INCIDENTAL
+
+
+@pytest.mark.parametrize(
+    ("control", "candidate", "expected"),
+    [
+        ([("content-encoding", "gzip")], [("content-encoding", "GZIP")], []),
+        ([("content-encoding", "x-gzip")], [("content-encoding", "gzip, identity")], []),
+        ([("content-encoding", "identity")], [], []),
+        ([("content-encoding", "gzip")], [], [(("content-encoding",), "missing", "gzip", None)]),
+        (
+            [("content-encoding", "gzip"), ("content-encoding", "br")],
+            [("content-encoding", "br, gzip")],
+            [(("content-encoding",), "value", "gzip, br", "br, gzip")],
+        ),
+    ],
+)
+def test_codings_are_compared_as_what_was_done_to_the_body(control: Headers, candidate: Headers, expected: Found):
+    """In their order, which counts; how they are written doesn't."""
+    assert expected == differences(control, candidate)

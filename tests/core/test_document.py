@@ -22,6 +22,7 @@ from proxy.core.document import Repeating, Token, Unreadable, parse_document
         ("0.1", 0.1),
         ("0.13436424411240122", 0.13436424411240122),
         ("0.10000000000000001", 0.1),
+        ("0.100000000000000010", 0.1),
         ("1.00000000000000000000000", 1.0),
         ("true", True),
         ("123456789012345678901234567890", 123456789012345678901234567890),
@@ -40,6 +41,12 @@ def test_number_keeps_its_type_and_value(text: str, expected: Any):
     """Integers are exact, floats are doubles, and what a double would round or lose is kept otherwise."""
     found = parse_document(text)
     assert (type(found), found) == (type(expected), expected)
+
+
+@pytest.mark.parametrize("text", ["-0.0", "-0.000", "-0e5", "-0.0E-400"])
+def test_zero_has_no_sign(text: str):
+    """-0.0 and 0.0 are equal, so they must not fall apart where items are found by their text."""
+    assert "0.0" == repr(parse_document(text))
 
 
 def test_long_integer_leaves_the_other_numbers_alone():

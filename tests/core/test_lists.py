@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from proxy.core.canonical import canonical
 from proxy.core.document import Token, parse_document
 from proxy.core.lists import Alignment, align_by_key, align_by_position, align_unordered, is_reordered
+from proxy.core.prepare import IGNORED_ITEM
 from tests.core.answers import documents
 
 
@@ -27,8 +28,13 @@ def items(*keys: Any) -> list[dict[str, Any]]:
         (items(1), items(1, 1), Alignment(((0, 0),), (), (1,))),
         (items(1, 1), items(1), Alignment(((0, 0),), (1,), ())),
         (items(1, 2), items("1", 2), Alignment(((0, 0), (1, 1)), (), ())),
+        (items(1, 2), items(1.0, 2.0), Alignment(((0, 0), (1, 1)), (), ())),
+        (items(1), items(1.5), Alignment((), (0,), (0,))),
+        ([IGNORED_ITEM, *items(1, 2)], [IGNORED_ITEM, *items(1)], Alignment(((1, 1),), (2,), ())),
         (items(1, 2), [{"x": 1}, {"id": 2}], Alignment(((1, 1), (0, 0)), (), ())),
         (items(1, 2), [{}, {}], Alignment(((0, 0), (1, 1)), (), ())),
+        ([*items(1), {}], [{}, *items(1)], Alignment(((0, 1), (1, 0)), (), (), reordered=True)),
+        ([*items(1), {}], [{}, *items(1), {}], Alignment(((0, 1), (1, 0)), (), (2,))),
         ([1, None], [None, 1, 2], Alignment(((0, 0), (1, 1)), (), (2,))),
         (items(None), items(None), Alignment(((0, 0),), (), ())),
         (items([1]), items([1]), Alignment(((0, 0),), (), ())),
@@ -91,6 +97,8 @@ def test_canonical_text_ignores_the_order_of_members(order: list[str]):
         ("[NaN]", "[Infinity]"),
         ("[NaN]", '["NaN"]'),
         ("[1e400]", "[1e401]"),
+        ("[1e1000000]", "[1e1000001]"),
+        ("[1e-9999999]", "[2e-9999999]"),
         ("[0.123456789012345678]", "[0.123456789012345679]"),
         ("0." + "123456789" * 4, "0." + "123456789" * 3 + "123456780"),
     ],
@@ -104,6 +112,8 @@ def test_canonical_text_of_unusual_values_is_stable():
     """Equal unusual values have equal texts, in any order of members."""
     one, other = '{"n":1e400,"b":[NaN,{"a":1,"a":2}]}', '{"b":[NaN,{"a":1,"a":2}],"n":1.0e400}'
     assert canonical(parse_document(one)) == canonical(parse_document(other))
+    long = "0." + "123456789" * 4
+    assert canonical(parse_document(long)) == canonical(parse_document(long + "0"))
     assert canonical(Token("9")) != canonical(9)
 
 

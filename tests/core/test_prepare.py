@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -45,6 +46,21 @@ def test_ignored_places_are_found_below_repeated_keys():
     """`..` goes through objects with repeated keys too."""
     document = prepare(parse_document('{"a":{"x":1},"b":0,"b":1}'), make_rules(ignore=("$..x",)))
     assert document.members == {"a": {}, "b": 1}
+
+
+def test_ignored_member_of_all_values_of_a_repeated_key():
+    """Each value of the key is searched, as if it were the only one."""
+    document = prepare(parse_document('{"a":{"x":1},"a":[{"x":2},{"y":3}]}'), make_rules(ignore=("$..x",)))
+    assert (document.members, document.earlier) == ({"a": [{}, {"y": 3}]}, {"a": [{}]})
+
+
+def test_path_of_many_depths_visits_each_place_once():
+    """As many ways lead to a place as there are choices of levels: none but the first may be gone."""
+    document: Any = {"a": 1}
+    for _ in range(150):
+        document = {"a": document}
+    rules = make_rules(ignore=("$" + "..a" * 20 + "..z",), unordered=("$" + "..a" * 20,))
+    assert prepare(copy.deepcopy(document), rules) == document
 
 
 @pytest.mark.parametrize(

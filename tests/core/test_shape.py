@@ -24,6 +24,11 @@ from tests.core.answers import documents
         (1, 1.0, "integer→float"),
         (1.5, 1, "float→integer"),
         (Decimal("1e400"), 1.5, "value"),
+        (Decimal("1e1000000"), Decimal("1e1000001"), "value"),
+        (Decimal("1e600000"), Decimal("1.5e600000"), "value"),
+        (Decimal("1.24e-9999999"), Decimal("1.2e-9999999"), "rounded"),
+        (Token("1e99999999999999999999"), 1.5, "value"),
+        (Token("1e99999999999999999999"), 1, "float→integer"),
         (Token("9" * 5000), 1, "value"),
         (Token("NaN"), 1.5, "not a number→number"),
         (Token("NaN"), None, "not a number→null"),
@@ -103,6 +108,13 @@ def test_shape_names_the_kind_of_change(before: Any, after: Any, expected: str):
 def test_shape_of_a_line_tells_changed_numbers(before: str, after: str, expected: str):
     """In a text, a count that is off is another fault than another wording."""
     assert shape_of_line(before, after) == expected
+
+
+def test_shape_of_a_long_run_of_blanks_is_told_in_linear_time():
+    """Looking for the mark of a cut must not try each of a million blanks: it would take days."""
+    blanks = " " * 1_000_000
+    assert "value" == shape_of(f"a{blanks}b", f"a{blanks}c")
+    assert "cut short" == shape_of("some words" + blanks + "end", "some words  …")
 
 
 @given(documents, documents)

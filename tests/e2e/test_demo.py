@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from new_backend.bugs import DIFFERENCES, Difference
-from proxy import config
-from proxy.core.routes import RouteTable
+from tests.backends.named_signatures import SIGNATURES
 from tests.e2e.node import Node, example_backend, serving, write_example
 from tests.e2e.program import Program, free_port
 
@@ -23,26 +21,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(240)]
 FOUND_S = 180.0  # the promise is a minute
 PAIRS = 2_000
 RATE = 150  # requests per second, so that 2,000 pairs don't take a minute
-# Where a part of an answer isn't called as in the list of differences: (kind, path).
-PARTS = {"header:set-cookie": ("header", "set-cookie.session.samesite"), "text": ("body", "$")}
 
 
-def expected_signature(difference: Difference, routes: RouteTable) -> tuple[str, str, str]:
-    """Route, kind and path under which a named difference must be found."""
-    method, _, path = difference.endpoint.partition(" ")
-    route = routes.find(method, path.replace("{feed_id}", "5"), None)
-    assert route is not None
-    return (route.name, *PARTS.get(difference.where, ("body", difference.where)))
-
-
-def named_signatures(file: Path) -> list[tuple[str, str, str]]:
-    """Of all differences that change an answer; slow search changes none."""
-    routes = RouteTable(config.load(file, {}).migration.routes)
-    return sorted(expected_signature(each, routes) for each in DIFFERENCES if each.where != "latency")
-
-
-def found_signatures(node: Node) -> list[tuple[str, str, str]]:
-    return sorted((row["route"], row["kind"], row["path"]) for row in node.get("diffs"))
+def found_signatures(node: Node) -> list[tuple[str, str, str, str]]:
+    return sorted((row["route"], row["kind"], row["path"], row["shape"]) for row in node.get("diffs"))
 
 
 def totals(node: Node) -> dict[str, Any]:
@@ -56,7 +38,7 @@ def test_demo_shows_each_named_difference_as_one_signature_and_nothing_else(
     """Users, traffic and coverage are there, nine groups are found, and after many more answers they are still nine."""
     ports = free_port(), free_port()
     file = write_example(tmp_path, *(f"http://127.0.0.1:{port}" for port in ports))
-    named = named_signatures(file)
+    named = sorted(SIGNATURES.values())
     began = time.monotonic()
     with serving(file, tmp_path, verb="demo") as node:
         node.program.wait_until(lambda: len(found_signatures(node)) >= len(named), "nine signatures", within_s=FOUND_S)

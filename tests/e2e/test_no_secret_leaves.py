@@ -110,7 +110,7 @@ def test_admin_api_and_metrics_show_no_secret(node: Node):
     assert [] == hidden_in("\n".join(shown))
 
 
-@pytest.mark.parametrize("form", ["text", "markdown", "json"])
+@pytest.mark.parametrize("form", ["text", "markdown", "json", "html", "junit"])
 def test_reports_show_no_secret(node: Node, form: str):
     """In each of their forms."""
     report = node.run("report", "--format", form).stdout

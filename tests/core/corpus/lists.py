@@ -81,6 +81,7 @@ ROWS = (
         "lists: by key, without the key",
         doc({"items": [{"n": 1}, {"id": 1}]}),
         doc({"items": [{"id": 1}, {"n": 2}]}),
+        body("$.items", "reordered"),
         body("$.items[*].n", "value"),
         **BY_ID,
     ),
