@@ -11,7 +11,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, InvalidOperation
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # A double holds at most 17 significant decimal digits (IEEE 754-2019 §5.12.2): numbers written with no more are
 # compared as doubles, as every JSON library would read them; longer ones exactly.
@@ -68,15 +71,11 @@ def parse_document(text: str) -> Any:
 
 def _parse(text: str) -> Any:
     try:
-        return _decode(text, int)
+        return _decoder.decode(text)
     except json.JSONDecodeError:
         raise
     except ValueError:  # an integer of over 4,300 digits (sys.get_int_max_str_digits): rare, so only then
-        return _decode(text, _long_integer)
-
-
-def _decode(text: str, parse_int: Any) -> Any:
-    return json.loads(text, parse_int=parse_int, parse_float=_float, parse_constant=Token, object_pairs_hook=_members)
+        return _long_decoder.decode(text)
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any] | Repeating:
@@ -112,3 +111,12 @@ def _exact(text: str, value: float) -> float | Decimal | Token:
     is_in_range = written.is_finite() and bool(written) == bool(exact)
     digits = "".join(map(str, exact.as_tuple().digits)).rstrip("0")  # zeros at the end say nothing
     return value + 0.0 if is_in_range and len(digits) <= _DOUBLE_DIGITS else exact
+
+
+def _decoder_with(parse_int: Callable[[str], Any]) -> json.JSONDecoder:
+    return json.JSONDecoder(parse_int=parse_int, parse_float=_float, parse_constant=Token, object_pairs_hook=_members)
+
+
+# Made once: `json.loads` makes one for each text, which takes longer than to read a short record.
+_decoder = _decoder_with(int)
+_long_decoder = _decoder_with(_long_integer)

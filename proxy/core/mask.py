@@ -13,6 +13,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote_plus, unquote_plus
 
+from proxy.core.bodies.form import is_form
 from proxy.core.charset import read_text
 from proxy.core.content_type import parse_content_type
 from proxy.core.mark import Mark
@@ -75,7 +76,7 @@ class Masker:
     def _content(self, declared: ContentType, text: str) -> str:
         if self._masks_all:
             return json.dumps(self._mark(text))
-        if declared.is_form:
+        if declared.is_form and is_form(text):
             return self._fields(text)
         if declared.is_records:
             return mask_records(text, self._texts.document, self._texts.masked)

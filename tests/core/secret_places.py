@@ -191,6 +191,8 @@ UNDER_A_NAME: dict[str, tuple[str, Callable[[str, str], str]]] = {
     "script with brackets": (HTML, lambda name, secret: f"<script>window['{name}'] = '{secret}';</script>"),
     "form": (FORM, lambda name, secret: f"a=1&{quote_plus(name)}={quote_plus(secret)}"),
     "form, name encoded": (FORM, lambda name, secret: f"{_percent(name)}={secret}"),
+    "lines under the type of forms": (FORM, lambda name, secret: f"a=1\n{name}={secret}\n"),
+    "JSON under the type of forms": (FORM, lambda name, secret: json.dumps({"a": "b=c", name: secret})),
     "URL in a form": (FORM, lambda name, secret: f"a={quote_plus(f'/b?{name}={secret}&c=1')}"),
     "URL in JSON": (JSON, lambda name, secret: json.dumps({"a": f"/b?c=1&{name}={secret}&d=1"})),
     "URL in JSON, escaped for HTML": (JSON, lambda name, secret: f'{{"a": "/b?c=1\\u0026{name}\\u003d{secret}"}}'),

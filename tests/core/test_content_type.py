@@ -22,6 +22,28 @@ def test_content_type_is_taken_apart(value: str, expected: ContentType):
 
 
 @pytest.mark.parametrize(
+    ("essence", "expected"),
+    [
+        ("application/x-ndjson", (True, False, False)),
+        ("application/ndjson", (True, False, False)),
+        ("application/jsonl", (True, False, False)),
+        ("application/json-seq", (True, False, False)),
+        ("application/geo+json-seq", (True, False, False)),
+        ("text/event-stream", (False, True, False)),
+        ("application/x-www-form-urlencoded", (False, False, True)),
+        ("application/json", (False, False, False)),
+        ("text/plain", (False, False, False)),
+    ],
+)
+def test_content_type_knows_forms_of_text(essence: str, expected: tuple[bool, bool, bool]):
+    """Records, events, forms: all of them are text, and no single document."""
+    found = ContentType(essence)
+    assert (found.is_records, found.is_events, found.is_form) == expected
+    assert found.is_text
+    assert found.is_json == (essence == "application/json")
+
+
+@pytest.mark.parametrize(
     ("essence", "is_json", "is_text", "may_be_json", "is_markup"),
     [
         ("", False, True, True, False),

@@ -24,11 +24,17 @@ def _looks_like(_declared: ContentType, _text: str) -> bool:
     return False  # a query string in a text is no form
 
 
-def _read(text: str) -> dict[str, str | list[str]]:
-    """The fields. Raises ValueError for what is no form: pages, documents, several lines, a text without any field."""
+def is_form(text: str) -> bool:
+    """Whether a text under the type of forms is one: not a page, a document, several lines, or without any field."""
     written = text.strip("\r\n")
-    if "=" not in written or "\n" in written or written.startswith(_NO_FORM):
+    return "=" in written and "\n" not in written and not written.startswith(_NO_FORM)
+
+
+def _read(text: str) -> dict[str, str | list[str]]:
+    """The fields. Raises ValueError for what is no form."""
+    if not is_form(text):
         raise ValueError("not a form")
+    written = text.strip("\r\n")
     fields: dict[str, list[str]] = {}
     # Bytes that are no UTF-8 stay apart from each other: as U+FFFD they would all be equal.
     for name, value in parse_qsl(written, keep_blank_values=True, errors="surrogateescape"):
