@@ -60,6 +60,7 @@ def signature_row(signature_id: str = "a1b2c3d4e5f6", **changes: Any) -> Json:
         "state": "new",
         "rule": "",
         "versions": [],
+        "noise": None,
         **changes,
     }
 

@@ -11,6 +11,7 @@ from difflib import unified_diff
 from typing import TYPE_CHECKING, Any
 
 from proxy.admin.figures import NOTHING, count, moment
+from proxy.admin.noise_text import noise_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +68,7 @@ def _summary(detail: Json) -> list[str]:
         _labelled("first", moment(detail["first_seen"])),
         _labelled("last", moment(detail["last_seen"])),
         _labelled("state", detail["state"]),
+        *([_labelled("noise", said)] if (said := noise_sentence(detail)) else []),
         *([_labelled("versions", ", ".join(detail["versions"]))] if detail.get("versions") else []),
     ]
 

@@ -26,7 +26,7 @@ def diffs() -> None:
 
 @diffs.command("list")
 @click.option("--route", help="Only this route's.")
-@click.option("--state", help="Only those in this state: new, known, ignored, noise, regressed or fixed.")
+@click.option("--state", help="Only those in this state: new, unproven, known, ignored, noise, regressed or fixed.")
 @output_option
 @admin_option
 def list_(route: str | None, state: str | None, output: str, admin_url: str) -> None:

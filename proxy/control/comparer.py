@@ -110,6 +110,7 @@ class Comparer:
             example_for=due,
             has_more=any(each.signature.id not in first for each in signed),
             version=_version(pair),
+            request_id=pair.request_id if first else "",
         )
 
 

@@ -78,7 +78,7 @@ class Control:
         self._link = LinkServer(settings.link_path, intake, self._comparers.window)
         self._comparers.on_window = self._link.set_window
         self._live = LiveRollout(settings, environ, self._publish)
-        self._decisions = Decisions(store, self._threads, self._recorder, self._silenced, self._live.set_holds)
+        self._decisions = Decisions(store, self._threads, self._silenced, self._live.set_holds)
         self._changes = Changes(
             self._live, store, self._threads, self._recorder, self._decisions, environ, settings.node
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from proxy.core.evidence import Verdict, coverage, latency_counts, latency_quantiles_ms, match_rate
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from proxy.core.model import Hold, Rollout, Route, Side
+    from proxy.core.noise import Judgement
     from proxy.store import AuditRow, SignatureDetail, SignatureRow
 
 Json = dict[str, Any]
@@ -154,7 +156,15 @@ def signature_row(row: SignatureRow) -> Json:
         "until": row.until,
         "rule": row.rule,
         "versions": list(row.versions),
+        "noise": noise_row(row.noise),
     }
+
+
+def noise_row(judged: Judgement | None) -> Json | None:
+    """What noise runs say of a signature, or None."""
+    if judged is None:
+        return None
+    return {"verdict": judged.verdict, "p": judged.p, "of_shape": judged.of_shape, **asdict(judged.rates)}
 
 
 def signature_detail(detail: SignatureDetail) -> Json:

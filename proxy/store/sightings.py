@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _Groups = dict[str, list["Sighting"]]
 MAX_VERSIONS = 10  # of the new backend; which deployment brought a difference is seen in the latest ones
+_NOBODY = frozenset({"", "changeover"})
 _SLICE = 1_000  # signatures looked up at once; SQLite takes 32,766 parameters, a plan for 1,000 is still quick
 
 
@@ -49,7 +50,13 @@ def add_sightings(connection: Connection, sightings: Sequence[Sighting], limits:
 def track(row: RowMapping) -> Track:
     """What of a stored signature its state depends on."""
     return Track(
-        row["state"], row["until"], row["count"], row["last_seen"], row["compared_at_last_seen"], row["ruled_at"]
+        row["state"],
+        row["until"],
+        row["count"],
+        row["last_seen"],
+        row["compared_at_last_seen"],
+        row["ruled_at"],
+        is_decided=row["who"] not in _NOBODY,
     )
 
 

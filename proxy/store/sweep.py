@@ -3,7 +3,7 @@
 By age: users, examples and minutes; signatures too, unless somebody decided about them (`known`, `ignored`,
 `noise`): a decision outlives a quiet time. Totals, holds and the audit stay. By size: the oldest examples first,
 then the oldest minutes. Minutes older than a day are folded into hours before that: they'd be most of the store
-otherwise, and push out every example.
+otherwise, and push out every example. Counts of noise are halved once a week.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import ColumnElement, Select, Table, delete, func, select, text, tuple_
 
 from proxy.store.counts import merged
+from proxy.store.noise import halve
 from proxy.store.size import give_back, used_bytes
 from proxy.store.tables import EXAMPLES, ROUTE_MINUTES, SIGNATURES, USERS
 from proxy.store.upsert import insert_into
@@ -46,6 +47,7 @@ def sweep(database: Database, now: float, max_age_s: float, max_bytes: int) -> S
         ("users", lambda connection: _drop(connection, USERS, USERS.c.last_seen, oldest)),
         ("examples", lambda connection: _drop(connection, EXAMPLES, EXAMPLES.c.at, oldest)),
         ("signatures", lambda connection: _drop_signatures(connection, oldest)),
+        ("halved", lambda connection: halve(connection, now)),
     )
     unfinished = [name for name, step in steps if not _repeat(database, name, step, removed)]
     is_small = _shrink(database, max_bytes, removed)
