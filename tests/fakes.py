@@ -65,6 +65,12 @@ def signature_row(signature_id: str = "a1b2c3d4e5f6", **changes: Any) -> Json:
     }
 
 
+def trend(*counts: tuple[float, int], until: float = SINCE + 3_600) -> Json:
+    """Counts of a signature: (seconds before `until`, how many)."""
+    listed = [{"at": until - ago_s, "count": number} for ago_s, number in counts]
+    return {"until": until, "span_s": 86_400.0, "bucket_s": 60, "counts": listed}
+
+
 def answer(body: str | None, **changes: Any) -> Json:
     """One backend's answer within an example."""
     size = {"length": len(body or ""), "is_body_cut": False}
@@ -173,7 +179,9 @@ class FakeControl:
 
     async def diff(self, signature_id: str, /) -> Json:
         backends = {"legacy": "http://127.0.0.1:8001", "new": "http://127.0.0.1:8002"}
-        return self._answer({**self._signature(signature_id), "examples": self.examples, "backends": backends})
+        return self._answer(
+            {**self._signature(signature_id), "trend": trend(), "examples": self.examples, "backends": backends}
+        )
 
     async def set_state(
         self,

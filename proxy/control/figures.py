@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from proxy.core.evidence import Verdict, coverage, latency_counts, latency_quantiles_ms, match_rate
 from proxy.core.model import LEGACY, NEW, percentage
 from proxy.core.stage import stage_of
+from proxy.store.trend import TREND_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -168,9 +169,15 @@ def noise_row(judged: Judgement | None) -> Json | None:
 
 
 def signature_detail(detail: SignatureDetail) -> Json:
-    """A signature with its examples, each with the time at which it was met."""
+    """A signature with its trend, and its examples, each with the time at which it was met."""
     examples = [{**json.loads(example.payload), "at": example.at} for example in detail.examples]
-    return {**signature_row(detail.row), "examples": examples}
+    return {**signature_row(detail.row), "trend": _trend(detail), "examples": examples}
+
+
+def _trend(detail: SignatureDetail) -> Json:
+    """How often it was seen, by the minute, in the day before `until`; minutes without it are left out."""
+    counts = [{"at": minute * 60, "count": count} for minute, count in detail.minutes.items()]
+    return {"until": detail.read_at, "span_s": TREND_S, "bucket_s": 60, "counts": counts}
 
 
 def audit_rows(rows: Iterable[AuditRow]) -> list[Json]:

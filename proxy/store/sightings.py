@@ -16,6 +16,7 @@ from proxy.core.triage import Track, state_after_sighting
 from proxy.store.counts import compared
 from proxy.store.examples import add_examples
 from proxy.store.tables import SIGNATURES
+from proxy.store.trend import add_minutes
 from proxy.store.upsert import insert_into
 from proxy.store.values import Written
 
@@ -42,6 +43,7 @@ def add_sightings(connection: Connection, sightings: Sequence[Sighting], limits:
         tracks = {id_: track(row) for id_, row in rows.items()}
         admitted = _admitted(connection, groups, tracks, limits.signatures_per_route)
         _upsert(connection, admitted, rows)
+        add_minutes(connection, (one for group in admitted.values() for one in group))
         oversized.update(add_examples(connection, admitted, limits))
         overflow.update(_left_out(groups, admitted))
     return Written(dict(overflow), dict(oversized))

@@ -15,6 +15,7 @@ from proxy.store.examples import examples
 from proxy.store.noise import noise_counts
 from proxy.store.sightings import track
 from proxy.store.tables import SIGNATURES
+from proxy.store.trend import TREND_S, minutes_of
 from proxy.store.values import SignatureDetail, SignatureRow
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def signature(connection: Connection, id_: str, now: float) -> SignatureDetail:
         raise unknown_signature(id_)
     total = compared(connection, {row["route"]})[row["route"]]
     noise = noise_counts(connection, row["route"])
-    return SignatureDetail(_signature(row, total, noise, now), examples(connection, id_))
+    minutes = minutes_of(connection, id_, now - TREND_S)
+    return SignatureDetail(_signature(row, total, noise, now), examples(connection, id_), minutes, now)
 
 
 def _signature(row: RowMapping, total: int, noise: NoiseCounts, now: float) -> SignatureRow:

@@ -150,6 +150,16 @@ NOISE_PLACES = Table(
     Index("ix_noise_places_route", "route"),
 )
 
+# No foreign key and no index but the one that the sweep needs: there may be a thousand rows for each minute.
+SIGNATURE_MINUTES = Table(
+    "signature_minutes",
+    METADATA,
+    Column("minute", BigInteger, primary_key=True, autoincrement=False),
+    Column("signature", SafeText, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 EXAMPLES = Table(
     "examples",
     METADATA,

@@ -112,10 +112,15 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class SignatureDetail:
-    """A signature with its examples: the first ones and the latest ones, in the order of time."""
+    """A signature with its examples: the first ones and the latest ones, in the order of time.
+
+    `minutes`: Unix minute -> sightings, in the day until `read_at`.
+    """
 
     row: SignatureRow
     examples: tuple[Example, ...]
+    minutes: Mapping[int, int] = field(default_factory=dict)
+    read_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,5 +152,6 @@ class Swept:
     examples: int = 0
     signatures: int = 0
     halved: int = 0
+    signature_minutes: int = 0
     size_bytes: int = 0
     is_complete: bool = True

@@ -15,7 +15,7 @@ from proxy.admin.report.as_markdown import as_markdown
 from proxy.admin.report.as_text import as_text
 from proxy.admin.signature_text import head_lines
 from tests.admin.reports import report_of
-from tests.fakes import signature_row
+from tests.fakes import signature_row, trend
 
 NOISE = {
     "verdict": "noise",
@@ -72,4 +72,7 @@ def test_report_has_the_sentence(write):
 
 def test_signature_has_the_sentence():
     """`diffs show` has it among what the signature is."""
-    assert any(line.split(maxsplit=1) == ["noise", SENTENCE] for line in head_lines(signature_row(noise=NOISE)))
+    assert any(
+        line.split(maxsplit=1) == ["noise", SENTENCE]
+        for line in head_lines({**signature_row(noise=NOISE), "trend": trend()})
+    )
