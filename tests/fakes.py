@@ -140,6 +140,7 @@ class FakeControl:
         self.route_rows_since = [route_row(mismatches=1, match_rate=89 / 90, coverage=covered(90))]
         self.signature_rows = [signature_row()]
         self.examples = [example()]
+        self.proposed: Json = {"proposals": [], "unrecognised": []}
         self.calls: list[tuple[Any, ...]] = []
         self.fault: Exception | None = None
 
@@ -206,6 +207,14 @@ class FakeControl:
         found = self._signature(signature_id)
         found.update(state="ignored", rule=found["path"])
         return self._answer({**found, "file": "config/migration.yaml", "note": ""})
+
+    async def proposals(self, route: str, /) -> Json:
+        return self._answer({"route": self._route(route)["name"], **self.proposed})
+
+    async def write_proposals(self, route: str, rules: list[str], reason: str, who: str, /) -> Json:
+        self.calls.append(("write_proposals", route, rules, reason, who))
+        written = [{**each, "note": ""} for each in self.proposed["proposals"] if each["rule"] in rules]
+        return self._answer({"route": route, "file": "config/migration.yaml", "written": written})
 
     async def retry(self, signature_id: str, who: str, /) -> Json:
         self.calls.append(("retry", signature_id, who))

@@ -13,6 +13,7 @@ from proxy.admin.signature_text import signature_lines
 from proxy.cli.beside import print_beside
 from proxy.cli.client import Client, admin_option
 from proxy.cli.decisions import add_decisions
+from proxy.cli.learn import learn
 from proxy.cli.output import output_option, print_json, print_lines, print_table, say
 from proxy.errors import Refused
 
@@ -126,3 +127,4 @@ def _row(signature: dict[str, Any]) -> list[str]:
 
 
 add_decisions(diffs)
+diffs.add_command(learn)
