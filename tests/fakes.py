@@ -60,8 +60,15 @@ def signature_row(signature_id: str = "a1b2c3d4e5f6", **changes: Any) -> Json:
         "state": "new",
         "rule": "",
         "versions": [],
+        "noise": None,
         **changes,
     }
+
+
+def trend(*counts: tuple[float, int], until: float = SINCE + 3_600) -> Json:
+    """Counts of a signature: (seconds before `until`, how many)."""
+    listed = [{"at": until - ago_s, "count": number} for ago_s, number in counts]
+    return {"until": until, "span_s": 86_400.0, "bucket_s": 60, "counts": listed}
 
 
 def answer(body: str | None, **changes: Any) -> Json:
@@ -133,6 +140,7 @@ class FakeControl:
         self.route_rows_since = [route_row(mismatches=1, match_rate=89 / 90, coverage=covered(90))]
         self.signature_rows = [signature_row()]
         self.examples = [example()]
+        self.proposed: Json = {"proposals": [], "unrecognised": []}
         self.calls: list[tuple[Any, ...]] = []
         self.fault: Exception | None = None
 
@@ -172,7 +180,9 @@ class FakeControl:
 
     async def diff(self, signature_id: str, /) -> Json:
         backends = {"legacy": "http://127.0.0.1:8001", "new": "http://127.0.0.1:8002"}
-        return self._answer({**self._signature(signature_id), "examples": self.examples, "backends": backends})
+        return self._answer(
+            {**self._signature(signature_id), "trend": trend(), "examples": self.examples, "backends": backends}
+        )
 
     async def set_state(
         self,
@@ -197,6 +207,14 @@ class FakeControl:
         found = self._signature(signature_id)
         found.update(state="ignored", rule=found["path"])
         return self._answer({**found, "file": "config/migration.yaml", "note": ""})
+
+    async def proposals(self, route: str, /) -> Json:
+        return self._answer({"route": self._route(route)["name"], **self.proposed})
+
+    async def write_proposals(self, route: str, rules: list[str], reason: str, who: str, /) -> Json:
+        self.calls.append(("write_proposals", route, rules, reason, who))
+        written = [{**each, "note": ""} for each in self.proposed["proposals"] if each["rule"] in rules]
+        return self._answer({"route": route, "file": "config/migration.yaml", "written": written})
 
     async def retry(self, signature_id: str, who: str, /) -> Json:
         self.calls.append(("retry", signature_id, who))

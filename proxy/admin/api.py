@@ -27,6 +27,7 @@ from proxy.admin.fields import (
     read_query,
     refuse,
     text_field,
+    texts_field,
     truth_field,
     unknown_name,
 )
@@ -125,6 +126,17 @@ async def post_state(request: Request, control: ControlApi) -> Any:
     return await control.ignore_by_rule(id_, reason, who, owner, ticket)
 
 
+async def get_proposals(request: Request, control: ControlApi) -> Any:
+    read_query(request, ())
+    return await control.proposals(request.path_params["name"])
+
+
+async def post_proposals(request: Request, control: ControlApi) -> Any:
+    body = await read_object(request, ("rules", "reason"))
+    rules, reason = texts_field(body, "rules"), text_field(body, "reason")
+    return await control.write_proposals(request.path_params["name"], rules, reason, read_who(request))
+
+
 async def post_retry(request: Request, control: ControlApi) -> Any:
     read_query(request, ())
     return await control.retry(request.path_params["id"], read_who(request))
@@ -172,6 +184,7 @@ ENDPOINTS: dict[str, dict[str, Handler]] = {
     "/api/v1/routes": {"GET": get_routes},
     "/api/v1/routes/{name}/rollout": {"PUT": put_rollout},
     "/api/v1/routes/{name}/hold": {"PUT": put_hold, "DELETE": delete_hold},
+    "/api/v1/routes/{name}/proposals": {"GET": get_proposals, "POST": post_proposals},
     "/api/v1/diffs": {"GET": get_diffs},
     "/api/v1/diffs/{id}": {"GET": get_diff},
     "/api/v1/diffs/{id}/state": {"POST": post_state},

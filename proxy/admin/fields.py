@@ -81,6 +81,16 @@ def optional_text_field(document: Mapping[str, Any], name: str) -> str | None:
     return value.strip() or None
 
 
+def texts_field(document: Mapping[str, Any], name: str) -> list[str]:
+    """A list of texts that must be there, as they are, each once."""
+    value = document.get(name)
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        refuse(f'"{name}" must be a list of texts')
+    if not value or len(set(value)) < len(value):
+        refuse(f'"{name}" must name one thing at least, and each once')
+    return value
+
+
 def percentage_field(document: Mapping[str, Any], name: str, default: float | None = None) -> float:
     """A number from 0 to 100 in steps of 0.001."""
     value = document.get(name, default)

@@ -11,6 +11,8 @@ from difflib import unified_diff
 from typing import TYPE_CHECKING, Any
 
 from proxy.admin.figures import NOTHING, count, moment
+from proxy.admin.noise_text import noise_sentence
+from proxy.admin.sparkline import trend_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,9 +66,11 @@ def _summary(detail: Json) -> list[str]:
         _labelled("where", _place(detail)),
         _labelled("change", detail["shape"]),
         _labelled("seen", f"{count(detail['count'])} times"),
+        *([_labelled("trend", bars)] if (bars := trend_text(detail["trend"])) else []),
         _labelled("first", moment(detail["first_seen"])),
         _labelled("last", moment(detail["last_seen"])),
         _labelled("state", detail["state"]),
+        *([_labelled("noise", said)] if (said := noise_sentence(detail)) else []),
         *([_labelled("versions", ", ".join(detail["versions"]))] if detail.get("versions") else []),
     ]
 

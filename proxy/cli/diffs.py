@@ -13,6 +13,7 @@ from proxy.admin.signature_text import signature_lines
 from proxy.cli.beside import print_beside
 from proxy.cli.client import Client, admin_option
 from proxy.cli.decisions import add_decisions
+from proxy.cli.learn import learn
 from proxy.cli.output import output_option, print_json, print_lines, print_table, say
 from proxy.errors import Refused
 
@@ -26,7 +27,7 @@ def diffs() -> None:
 
 @diffs.command("list")
 @click.option("--route", help="Only this route's.")
-@click.option("--state", help="Only those in this state: new, known, ignored, noise, regressed or fixed.")
+@click.option("--state", help="Only those in this state: new, unproven, known, ignored, noise, regressed or fixed.")
 @output_option
 @admin_option
 def list_(route: str | None, state: str | None, output: str, admin_url: str) -> None:
@@ -126,3 +127,4 @@ def _row(signature: dict[str, Any]) -> list[str]:
 
 
 add_decisions(diffs)
+diffs.add_command(learn)

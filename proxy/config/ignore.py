@@ -1,8 +1,10 @@
-"""One rule added to `compare.ignore` of a route, with a comment that says who wanted it and why. One line changes.
+"""One rule added to `compare.ignore` or `compare.unordered` of a route, with a comment that says who and why.
+
+One line changes.
 
 1. The rule comes first in a list that is there; where there is no list or no `compare`, it is begun.
 2. The comment ends the line; one that is there stays before it.
-3. The result is read again: unless the route's ignored places grew by this rule alone, the edit is refused.
+3. The result is read again: unless the route's places grew by this rule alone, the edit is refused.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ruamel.yaml.nodes import SequenceNode
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from proxy.config.source import Source
     from proxy.core.model import CompareRules, Migration
 
+Section = Literal["ignore", "unordered"]
 _ADVICE = "write compare: {ignore: [...]} into the route"
 MAX_COMMENT_CHARACTERS = 200
 
@@ -38,8 +41,11 @@ def add_ignored(
     comment: str,
     file: str = "config",
     environ: Mapping[str, str] = MappingProxyType({}),
+    section: Section = "ignore",
 ) -> str:
     """The text with one more ignored place (a JSON path, or `header:NAME`); the same text where it is ignored already.
+
+    With the section `unordered`, a list whose order is ignored.
 
     Raises ConfigError when the text is not a config, NotFound for an unknown route, Refused where the rule can't be
     added without changing something else (an alias, a merge key), or where a variable of `environ` would hide it.
@@ -49,27 +55,29 @@ def add_ignored(
     if found is None:
         names = [each.name for each in loaded.migration.routes]
         raise NotFound(f"route {route!r} is not in {file}{suggestion(route, names)}")
-    wanted = _with(found.compare, rule)
+    wanted = _with(found.compare, rule, section)
     if wanted == found.compare:
         return text
-    _refuse_overridden(route, loaded.overridden)
+    _refuse_overridden(route, loaded.overridden, section)
     source = compose(text)
     if source is None:  # pragma: no cover  # parse has read it
         raise Refused(f"{file} is empty")
-    changed = _commented(text, _change(text, source, route, json.dumps(rule, ensure_ascii=False)), comment)
+    changed = _commented(text, _change(text, source, route, section, json.dumps(rule, ensure_ascii=False)), comment)
     _verify(loaded.migration, changed, file, environ, route, wanted)
     return changed
 
 
-def _with(rules: CompareRules, rule: str) -> CompareRules:
+def _with(rules: CompareRules, rule: str, section: Section) -> CompareRules:
     if rule.startswith("header:"):
         return replace(rules, ignore_headers=rules.ignore_headers | {rule.removeprefix("header:")})
     path = parse_path(rule)
+    if section == "unordered":
+        return rules if path in rules.unordered else replace(rules, unordered=(path, *rules.unordered))
     return rules if path in rules.ignore else replace(rules, ignore=(path, *rules.ignore))
 
 
-def _refuse_overridden(route: str, overridden: Mapping[str, str]) -> None:
-    for place in ("routes", f"routes.{route}", f"routes.{route}.compare", f"routes.{route}.compare.ignore"):
+def _refuse_overridden(route: str, overridden: Mapping[str, str], section: Section) -> None:
+    for place in ("routes", f"routes.{route}", f"routes.{route}.compare", f"routes.{route}.compare.{section}"):
         if place in overridden:
             raise Refused(
                 f"{place} comes from the variable {overridden[place]}, which wins over the file; "
@@ -77,13 +85,13 @@ def _refuse_overridden(route: str, overridden: Mapping[str, str]) -> None:
             )
 
 
-def _change(text: str, source: Source, route: str, item: str) -> Change:
+def _change(text: str, source: Source, route: str, section: Section, item: str) -> Change:
     loc = ("routes", route)
     if not _has(source, loc, "compare"):
-        return first_entry(text, source, loc, f"compare: {{ignore: [{item}]}}", _ADVICE)
-    if not _has(source, (*loc, "compare"), "ignore"):
-        return first_entry(text, source, (*loc, "compare"), f"ignore: [{item}]", _ADVICE)
-    return _first_item(text, source, (*loc, "compare", "ignore"), item)
+        return first_entry(text, source, loc, f"compare: {{{section}: [{item}]}}", _ADVICE)
+    if not _has(source, (*loc, "compare"), section):
+        return first_entry(text, source, (*loc, "compare"), f"{section}: [{item}]", _ADVICE)
+    return _first_item(text, source, (*loc, "compare", section), item)
 
 
 def _has(source: Source, loc: tuple[str, ...], key: str) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from proxy.core.model import LEGACY, NEW
-from proxy.store import Batch, Sighting
+from proxy.store import Batch, Shown, Sighting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MAX_MINUTES = 10_000  # (route, minute) rows; 100 routes for 100 minutes, some MB
 MAX_USERS = 20_000  # for each route and side: as many as the store keeps exactly
 MAX_SIGHTINGS = 2_000  # signatures; the store keeps 1,000 for a route
+MAX_PLACES = 4_000  # of pairs that differ, with their signatures; the store keeps 2,000 for a route
 MAX_VERSIONS = 10  # of one signature, as many as the store keeps
 MAX_EXAMPLE_BYTES = 16 * 1024 * 1024
 
@@ -34,11 +35,12 @@ class Buffer:
         self._counts: dict[tuple[str, int], Counter[str]] = {}
         self._users: dict[tuple[str, Side], set[int]] = {}
         self._sightings: dict[str, Sighting] = {}
+        self._shown: dict[str, Shown] = {}
         self._example_bytes = 0
 
     def __len__(self) -> int:
         """Rows that a batch would have now."""
-        return len(self._counts) + len(self._sightings) + sum(map(len, self._users.values()))
+        return len(self._counts) + len(self._sightings) + len(self._shown) + sum(map(len, self._users.values()))
 
     def count(self, route: str, minute: int, deltas: Mapping[str, int]) -> None:
         """Adds to a route's counters in a Unix minute."""
@@ -77,6 +79,14 @@ class Buffer:
         self._sightings[sighting.signature.id] = merged
         self._example_bytes += grown
 
+    def show(self, id_: str, shown: Shown, minute: int) -> None:
+        """Adds pairs that showed a place or a signature."""
+        known = self._shown.get(id_)
+        if known is None and len(self._shown) >= MAX_PLACES:
+            self._drop(shown.route, minute, "places", shown.of_self + shown.of_new)
+            return
+        self._shown[id_] = shown if known is None else known.plus(shown)
+
     def totals(self) -> dict[str, Counter[str]]:
         """Route -> counters, over all minutes."""
         sums: dict[str, Counter[str]] = {}
@@ -86,14 +96,15 @@ class Buffer:
 
     def take(self, node: str, at: float) -> Batch:
         """Everything, as one batch; the buffer is empty afterwards."""
-        batch = Batch(node, at, self._counts, self._users, tuple(self._sightings.values()))
-        self._counts, self._users, self._sightings, self._example_bytes = {}, {}, {}, 0
+        batch = Batch(node, at, self._counts, self._users, tuple(self._sightings.values()), self._shown)
+        self._counts, self._users, self._sightings, self._shown, self._example_bytes = {}, {}, {}, {}, 0
         return batch
 
     def put_back(self, batch: Batch) -> None:
         """A batch that the store did not take joins what came since."""
         newer_users, self._users = self._users, {}
         newer_sightings, self._sightings, self._example_bytes = self._sightings, {}, 0
+        newer_shown, self._shown = self._shown, {}
         minute = int(batch.at // 60)
         for (route, at_minute), counts in batch.counts.items():
             self.count(route, at_minute, counts)
@@ -102,6 +113,9 @@ class Buffer:
                 self.add_users(route, side, hashes, minute)
         for sighting in (*batch.sightings, *newer_sightings.values()):
             self.see(sighting, minute)
+        for shown in (batch.shown, newer_shown):
+            for id_, each in shown.items():
+                self.show(id_, each, minute)
 
     def _drop(self, route: str, minute: int, what: str, number: int) -> None:
         self.dropped += number

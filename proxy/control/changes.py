@@ -76,11 +76,17 @@ class Changes:
             answer = {**self._route_answer(self.route(name)), "changed": is_changed, "file": str(self._live.file)}
         return {**answer, "audited": await self._recorder.is_audited(AUDIT_PATIENCE_S)}
 
-    async def add_rule(self, name: str, rule: str, comment: str, reason: str, who: str) -> Json:
-        """Adds a place to what a route's comparison ignores, in the file, and puts it in force. Raises as above."""
+    async def add_rule(
+        self, name: str, rule: str, comment: str, reason: str, who: str, *, is_unordered: bool = False
+    ) -> Json:
+        """Adds a place to what a route's comparison ignores, in the file, and puts it in force. Raises as above.
+
+        With `is_unordered` only the order of the list there is ignored.
+        """
+        add = partial(config.add_ignored, comment=comment, section="unordered" if is_unordered else "ignore")
         async with self._lock:
             await self._reload(BY_FILE, f"file on {self._node}", "")
-            is_changed = await asyncio.to_thread(self._edit, partial(config.add_ignored, comment=comment), name, rule)
+            is_changed = await asyncio.to_thread(self._edit, add, name, rule)
             await self._reload("rule.added", who, reason)
         return {"changed": is_changed, "file": str(self._live.file)}
 

@@ -112,6 +112,7 @@ class Comparer:
             example_for=due,
             has_more=any(each.signature.id not in first for each in signed),
             version=_version(pair, self._version_header),
+            request_id=pair.request_id if first else "",
         )
 
 

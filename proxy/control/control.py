@@ -25,6 +25,7 @@ from proxy.control.comparers import Comparers
 from proxy.control.decisions import Decisions
 from proxy.control.explain import explain
 from proxy.control.intake import Intake
+from proxy.control.learn import Learn
 from proxy.control.link import LinkServer
 from proxy.control.noise import Silenced
 from proxy.control.recorder import Recorder
@@ -78,11 +79,12 @@ class Control:
         self._link = LinkServer(settings.link_path, intake, self._comparers.window)
         self._comparers.on_window = self._link.set_window
         self._live = LiveRollout(settings, environ, self._publish)
-        self._decisions = Decisions(store, self._threads, self._recorder, self._silenced, self._live.set_holds)
+        self._decisions = Decisions(store, self._threads, self._silenced, self._live.set_holds)
         self._changes = Changes(
             self._live, store, self._threads, self._recorder, self._decisions, environ, settings.node
         )
         self._triage = Triage(store, self._threads, self._decisions, self._changes)
+        self._learn = Learn(store, self._threads, self._changes)
         self._retry = Retry(
             store, self._threads, self._comparers, self._recorder, self._live, settings.max_compared_bytes
         )
@@ -311,6 +313,12 @@ class Control:
         self, signature_id: str, reason: str, who: str, owner: str | None, ticket: str | None
     ) -> Json:
         return await self._triage.ignore_by_rule(signature_id, reason, who, owner, ticket)
+
+    async def proposals(self, route: str) -> Json:
+        return await self._learn.proposals(route)
+
+    async def write_proposals(self, route: str, rules: list[str], reason: str, who: str) -> Json:
+        return await self._learn.write(route, rules, reason, who)
 
     async def retry(self, signature_id: str, who: str) -> Json:
         return await self._retry.retry(signature_id, who)

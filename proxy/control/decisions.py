@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from proxy.control.noise import read_silenced, save_noise
+from proxy.control.noise import read_silenced
 from proxy.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from proxy.control.noise import Silenced
-    from proxy.control.recorder import Recorder
     from proxy.control.store_threads import StoreThreads
     from proxy.core.model import Hold
     from proxy.store import Store
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 POLL_S = 1.0
-# Decisions with an end (`until`) expire without a change of the number.
-REREAD_POLLS = 60
+# Decisions with an end (`until`) expire, and counts prove noise, without a change of the number.
+REREAD_POLLS = 10
 
 
 class Decisions:
@@ -38,13 +37,11 @@ class Decisions:
         self,
         store: Store,
         threads: StoreThreads,
-        recorder: Recorder,
         silenced: Silenced,
         apply_holds: Callable[[tuple[Hold, ...]], object],
     ) -> None:
         self._store = store
         self._threads = threads
-        self._recorder = recorder
         self._silenced = silenced
         self._apply_holds = apply_holds
         self._version: int | None = None
@@ -55,7 +52,6 @@ class Decisions:
     async def poll(self) -> None:
         """One look at the store. Raises StoreError."""
         self._polls += 1
-        await self._save_noise()
         async with self._lock:
             version = await self._threads.run(self._store.version)
             if version != self._version or self._polls % REREAD_POLLS == 0:
@@ -72,12 +68,6 @@ class Decisions:
         self._silenced.replace(silenced)
         self._apply_holds(holds)
         self._version = version
-
-    async def _save_noise(self) -> None:
-        unsaved = self._silenced.unsaved
-        if unsaved:
-            noise, decided = await self._recorder.in_thread(lambda: save_noise(self._store, unsaved))
-            self._silenced.saved(noise, decided)
 
     async def run(self) -> None:
         """Polls for ever."""

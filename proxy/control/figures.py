@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from proxy.core.evidence import Verdict, coverage, latency_counts, latency_quantiles_ms, match_rate
 from proxy.core.model import LEGACY, NEW, percentage
 from proxy.core.stage import stage_of
+from proxy.store.trend import TREND_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from proxy.core.model import Hold, Rollout, Route, Side
+    from proxy.core.noise import Judgement
     from proxy.store import AuditRow, SignatureDetail, SignatureRow
 
 Json = dict[str, Any]
@@ -154,13 +157,27 @@ def signature_row(row: SignatureRow) -> Json:
         "until": row.until,
         "rule": row.rule,
         "versions": list(row.versions),
+        "noise": noise_row(row.noise),
     }
 
 
+def noise_row(judged: Judgement | None) -> Json | None:
+    """What noise runs say of a signature, or None."""
+    if judged is None:
+        return None
+    return {"verdict": judged.verdict, "p": judged.p, "of_shape": judged.of_shape, **asdict(judged.rates)}
+
+
 def signature_detail(detail: SignatureDetail) -> Json:
-    """A signature with its examples, each with the time at which it was met."""
+    """A signature with its trend, and its examples, each with the time at which it was met."""
     examples = [{**json.loads(example.payload), "at": example.at} for example in detail.examples]
-    return {**signature_row(detail.row), "examples": examples}
+    return {**signature_row(detail.row), "trend": _trend(detail), "examples": examples}
+
+
+def _trend(detail: SignatureDetail) -> Json:
+    """How often it was seen, by the minute, in the day before `until`; minutes without it are left out."""
+    counts = [{"at": minute * 60, "count": count} for minute, count in detail.minutes.items()]
+    return {"until": detail.read_at, "span_s": TREND_S, "bucket_s": 60, "counts": counts}
 
 
 def audit_rows(rows: Iterable[AuditRow]) -> list[Json]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from proxy.control.judge import counter_of, sightings_of
 from proxy.control.outcome import Outcome
+from proxy.control.showings import Showings
 from proxy.core.evidence import Verdict, decode_pair
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Intake:
         self._comparers = comparers
         self._recorder = recorder
         self._silenced = silenced
+        self._showings = Showings()
         self._now = now
 
     def take_delta(self, delta: Delta) -> None:
@@ -56,8 +58,7 @@ class Intake:
         if not outcome.route:
             arrived.link.hang_up("a pair that can't be decoded")  # the worker counts it as `link_lost`
             return
-        if outcome.kind == "noise":
-            self._silenced.note_noise(signature.id for signature in outcome.signatures)
         self._recorder.count(outcome.route, counter_of(outcome, self._silenced))
         self._recorder.take_sightings(sightings_of(outcome, self._now()))
+        self._recorder.take_shown(self._showings.of(outcome))
         arrived.settle()

@@ -31,7 +31,8 @@ class Outcome:
 
     `signatures` are its differences, each once; `has_more` says that there were too many to list. `example` is the
     masked pair as JSON (docs/admin-api.md), meant for the signatures in `example_for`; None where a recent one will do.
-    `version` is what the new backend says of itself (`backends.new.version_header`), or "".
+    `version` is what the new backend says of itself (`backends.new.version_header`), or "". `request_id` is told of
+    pairs that differ.
     """
 
     route: str
@@ -43,6 +44,7 @@ class Outcome:
     example_for: frozenset[str] = frozenset()
     has_more: bool = False
     version: str = ""
+    request_id: str = ""
 
 
 def encode_outcome(outcome: Outcome) -> bytes:
@@ -55,6 +57,7 @@ def encode_outcome(outcome: Outcome) -> bytes:
         "example_for": sorted(outcome.example_for),
         "has_more": outcome.has_more,
         "version": outcome.version,
+        "request_id": outcome.request_id,
     }
     text = json.dumps(head, separators=(",", ":")).encode()
     return b"".join((_LENGTH.pack(len(text)), text, outcome.example or b""))
@@ -75,6 +78,7 @@ def decode_outcome(payload: bytes) -> Outcome:
             example_for=frozenset(head["example_for"]),
             has_more=head["has_more"],
             version=head["version"],
+            request_id=head["request_id"],
         )
     except (struct.error, KeyError, TypeError) as error:
         raise ValueError(f"not an outcome: {error}") from error

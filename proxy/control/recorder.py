@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from proxy.control.delta import Delta
-    from proxy.store import Batch, Sighting, Store
+    from proxy.store import Batch, Shown, Sighting, Store
 
 log = structlog.get_logger(__name__)
 _T = TypeVar("_T")
@@ -97,6 +97,12 @@ class Recorder:
     def take_sightings(self, sightings: Iterable[Sighting]) -> None:
         for sighting in sightings:
             self._buffer.see(sighting, self._minute())
+        self._taken()
+
+    def take_shown(self, shown: Mapping[str, Shown]) -> None:
+        """Id of a place or a signature -> pairs that showed it."""
+        for id_, each in shown.items():
+            self._buffer.show(id_, each, self._minute())
         self._taken()
 
     def take_audit(self, line: AuditLine) -> None:
@@ -189,7 +195,7 @@ class Recorder:
         if not self._buffer:
             return
         batch = self._buffer.take(self._node, self._now())
-        if self._refusals and batch.sightings:
+        if self._refusals and (batch.sightings or batch.shown):
             await self._write_in_parts(batch)
         else:
             await self._write(batch)
@@ -199,19 +205,19 @@ class Recorder:
             left_out = await self.in_thread(lambda: self._store.write(batch))
         except Exception:
             self._buffer.put_back(batch)
-            self._refusals += bool(batch.sightings)
+            self._refusals += bool(batch.sightings or batch.shown)
             raise
         for (route, _), counts in batch.counts.items():
             self.written.setdefault(route, Counter()).update(counts)
         self._dropped += sum(left_out.overflow.values()) + sum(left_out.oversized.values())
-        if batch.sightings:
+        if batch.sightings or batch.shown:
             self._refusals = 0
 
     async def _write_in_parts(self, batch: Batch) -> None:
         """After a failure: the counts alone, then the sightings, to see which of them isn't taken (rule 3)."""
         sightings = replace(batch, counts={}, users={})
         try:
-            await self._write(replace(batch, sightings=()))
+            await self._write(replace(batch, sightings=(), shown={}))
         except Exception:
             self._buffer.put_back(sightings)
             self._refusals = 1

@@ -60,6 +60,12 @@ def sign(route: str, difference: Difference) -> Signature:
     return Signature(digest[:12], route, difference.kind, path, difference.change)
 
 
+def place_id(signature: Signature) -> str:
+    """The id of where a signature differs, whatever the shape: 12 hex digits as a signature's, and never one's own."""
+    text = "\0".join((str(ALGORITHM), "place", signature.route, signature.kind, signature.path))
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
 def general_path(difference: Difference) -> str:
     """The path without what is data in it: `[*]` for indexes, `{id}` for names that are ids."""
     if difference.kind == "status":

@@ -13,6 +13,8 @@ class Limits:
     users_per_route: int = 20_000
     # More groups than anybody reads; the rest is counted as overflow.
     signatures_per_route: int = 1_000
+    # Pairs that differ are counted by signature and by place, which has one signature at least.
+    places_per_route: int = 2_000
     # The first examples show the difference as it began, the latest ones as it is now.
     first_examples: int = 4
     latest_examples: int = 4

@@ -16,6 +16,7 @@ from proxy.core.triage import Track, state_after_sighting
 from proxy.store.counts import compared
 from proxy.store.examples import add_examples
 from proxy.store.tables import SIGNATURES
+from proxy.store.trend import add_minutes
 from proxy.store.upsert import insert_into
 from proxy.store.values import Written
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _Groups = dict[str, list["Sighting"]]
 MAX_VERSIONS = 10  # of the new backend; which deployment brought a difference is seen in the latest ones
+_NOBODY = frozenset({"", "changeover"})
 _SLICE = 1_000  # signatures looked up at once; SQLite takes 32,766 parameters, a plan for 1,000 is still quick
 
 
@@ -41,6 +43,7 @@ def add_sightings(connection: Connection, sightings: Sequence[Sighting], limits:
         tracks = {id_: track(row) for id_, row in rows.items()}
         admitted = _admitted(connection, groups, tracks, limits.signatures_per_route)
         _upsert(connection, admitted, rows)
+        add_minutes(connection, (one for group in admitted.values() for one in group))
         oversized.update(add_examples(connection, admitted, limits))
         overflow.update(_left_out(groups, admitted))
     return Written(dict(overflow), dict(oversized))
@@ -49,7 +52,13 @@ def add_sightings(connection: Connection, sightings: Sequence[Sighting], limits:
 def track(row: RowMapping) -> Track:
     """What of a stored signature its state depends on."""
     return Track(
-        row["state"], row["until"], row["count"], row["last_seen"], row["compared_at_last_seen"], row["ruled_at"]
+        row["state"],
+        row["until"],
+        row["count"],
+        row["last_seen"],
+        row["compared_at_last_seen"],
+        row["ruled_at"],
+        is_decided=row["who"] not in _NOBODY,
     )
 
 

@@ -6,17 +6,22 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from proxy.core.signature import Signature
 from proxy.core.triage import ALL_STATES, state_at
 from proxy.errors import Refused
 from proxy.store.counts import compared
 from proxy.store.decisions import unknown_signature
 from proxy.store.examples import examples
+from proxy.store.noise import noise_counts
 from proxy.store.sightings import track
 from proxy.store.tables import SIGNATURES
+from proxy.store.trend import TREND_S, minutes_of
 from proxy.store.values import SignatureDetail, SignatureRow
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, RowMapping
+
+    from proxy.store.noise import NoiseCounts
 
 
 def signatures(connection: Connection, route: str | None, state: str | None, now: float) -> list[SignatureRow]:
@@ -29,7 +34,8 @@ def signatures(connection: Connection, route: str | None, state: str | None, now
         query = query.where(table.route == route)
     rows = connection.execute(query).mappings().all()
     totals = compared(connection, {row["route"] for row in rows})
-    found = [_signature(row, totals[row["route"]], now) for row in rows]
+    noise = noise_counts(connection, route)
+    found = [_signature(row, totals[row["route"]], noise, now) for row in rows]
     return [row for row in found if state is None or row.state == state]
 
 
@@ -39,10 +45,13 @@ def signature(connection: Connection, id_: str, now: float) -> SignatureDetail:
     if row is None:
         raise unknown_signature(id_)
     total = compared(connection, {row["route"]})[row["route"]]
-    return SignatureDetail(_signature(row, total, now), examples(connection, id_))
+    noise = noise_counts(connection, row["route"])
+    minutes = minutes_of(connection, id_, now - TREND_S)
+    return SignatureDetail(_signature(row, total, noise, now), examples(connection, id_), minutes, now)
 
 
-def _signature(row: RowMapping, total: int, now: float) -> SignatureRow:
+def _signature(row: RowMapping, total: int, noise: NoiseCounts, now: float) -> SignatureRow:
+    judged = noise.judge(Signature(row["id"], row["route"], row["kind"], row["path"], row["shape"]))
     return SignatureRow(
         id=row["id"],
         route=row["route"],
@@ -50,7 +59,7 @@ def _signature(row: RowMapping, total: int, now: float) -> SignatureRow:
         path=row["path"],
         shape=row["shape"],
         algorithm=row["algorithm"],
-        state=state_at(track(row), total, now),
+        state=state_at(track(row), total, now, "mismatch" if judged is None else judged.verdict),
         count=row["count"],
         first_seen=row["first_seen"],
         last_seen=row["last_seen"],
@@ -61,4 +70,5 @@ def _signature(row: RowMapping, total: int, now: float) -> SignatureRow:
         until=row["until"],
         rule=row["rule"],
         versions=tuple(row["versions"]),
+        noise=judged,
     )

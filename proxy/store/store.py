@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from proxy.errors import StoreError
-from proxy.store import counts, decisions, schema, sightings, signatures, users
+from proxy.store import counts, decisions, noise, schema, sightings, signatures, users
 from proxy.store.database import Database
 from proxy.store.limits import Limits
 from proxy.store.sweep import sweep
@@ -71,10 +71,13 @@ class Store:
     def write(self, batch: Batch) -> Written:
         """Adds a batch, whole or not at all; the answer says what found no room, for the caller to count."""
         routes = {route for route, _ in batch.users} | {one.signature.route for one in batch.sightings}
+        routes |= {each.route for each in batch.shown.values()}
         with self._writing() as connection:
             counts.add_counts(connection, batch.node, batch.counts)
             levels = users.lock_routes(connection, routes)
             users.add_users(connection, batch.users, levels, batch.at, self._limits.users_per_route)
+            noise.add_pairs(connection, batch.counts, batch.at)
+            noise.add_shown(connection, batch.shown, self._limits.places_per_route)
             return sightings.add_sightings(connection, batch.sightings, self._limits)
 
     def totals(self) -> dict[str, dict[str, int]]:

@@ -1,9 +1,10 @@
 """Retention: what is too old goes, then what is too much; each call does a bounded amount of work.
 
 By age: users, examples and minutes; signatures too, unless somebody decided about them (`known`, `ignored`,
-`noise`): a decision outlives a quiet time. Totals, holds and the audit stay. By size: the oldest examples first,
-then the oldest minutes. Minutes older than a day are folded into hours before that: they'd be most of the store
-otherwise, and push out every example.
+`noise`): a decision outlives a quiet time. Totals, holds and the audit stay. Minutes of signatures are kept for a day;
+counts of noise are halved once a week. By size: the oldest examples first, then the oldest minutes of signatures, then
+those of routes. These are folded into hours after a day: they'd be most of the store otherwise, and push out every
+example.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from typing import TYPE_CHECKING
 from sqlalchemy import ColumnElement, Select, Table, delete, func, select, text, tuple_
 
 from proxy.store.counts import merged
+from proxy.store.noise import halve
 from proxy.store.size import give_back, used_bytes
-from proxy.store.tables import EXAMPLES, ROUTE_MINUTES, SIGNATURES, USERS
+from proxy.store.tables import EXAMPLES, ROUTE_MINUTES, SIGNATURE_MINUTES, SIGNATURES, USERS
+from proxy.store.trend import TREND_S
 from proxy.store.upsert import insert_into
 from proxy.store.values import Swept
 
@@ -42,10 +45,12 @@ def sweep(database: Database, now: float, max_age_s: float, max_bytes: int) -> S
     removed: Counter[str] = Counter()
     steps: tuple[tuple[str, Callable[[Connection], int]], ...] = (
         ("minutes", lambda connection: _drop_minutes(connection, int(oldest // 60))),
+        ("signature_minutes", lambda connection: _drop_trends(connection, int((now - TREND_S) // 60))),
         ("folded", lambda connection: _fold(connection, int((now - MINUTES_KEPT_S) // 3600) * _HOUR)),
         ("users", lambda connection: _drop(connection, USERS, USERS.c.last_seen, oldest)),
         ("examples", lambda connection: _drop(connection, EXAMPLES, EXAMPLES.c.at, oldest)),
         ("signatures", lambda connection: _drop_signatures(connection, oldest)),
+        ("halved", lambda connection: halve(connection, now)),
     )
     unfinished = [name for name, step in steps if not _repeat(database, name, step, removed)]
     is_small = _shrink(database, max_bytes, removed)
@@ -85,8 +90,11 @@ def _is_ours(connection: Connection) -> bool:
 
 
 def _evict(connection: Connection, excess: int) -> Counter[str]:
-    examples = _evict_examples(connection, excess)
-    return Counter(examples=examples) if examples else Counter(minutes=_drop_minutes(connection, None))
+    if examples := _evict_examples(connection, excess):
+        return Counter(examples=examples)
+    if trends := _drop_trends(connection, None):
+        return Counter(signature_minutes=trends)
+    return Counter(minutes=_drop_minutes(connection, None))
 
 
 def _evict_examples(connection: Connection, excess: int) -> int:
@@ -117,6 +125,15 @@ def _drop_minutes(connection: Connection, before_minute: int | None) -> int:
     if before_minute is not None:
         keys = keys.where(table.minute < before_minute)
     return _delete(connection, ROUTE_MINUTES, keys)
+
+
+def _drop_trends(connection: Connection, before_minute: int | None) -> int:
+    """Removes the oldest minutes of signatures: those before a minute, or any."""
+    table = SIGNATURE_MINUTES.c
+    keys = select(*SIGNATURE_MINUTES.primary_key.columns).order_by(table.minute)
+    if before_minute is not None:
+        keys = keys.where(table.minute < before_minute)
+    return _delete(connection, SIGNATURE_MINUTES, keys)
 
 
 def _drop_signatures(connection: Connection, oldest: float) -> int:

@@ -1,8 +1,8 @@
 """The tables, as the newest migration leaves them; a test compares both.
 
 Two kinds of rows. A node's own rows (`route_totals`, `route_minutes`) are written by that node only and added up
-when read: no two nodes ever wait for each other there. Shared rows (`users`, `signatures`, `examples`) belong to
-a route, and a writer holds the route's row in `routes` while it changes them.
+when read: no two nodes ever wait for each other there. Shared rows (`users`, `signatures`, `examples`, `noise_places`)
+belong to a route, and a writer holds the route's row in `routes` while it changes them; `noise_routes` is added to.
 """
 
 from __future__ import annotations
@@ -128,6 +128,36 @@ SIGNATURES = Table(
     Column("versions", JSON, nullable=False, server_default="[]"),
     Index("ix_signatures_route", "route"),
     Index("ix_signatures_last_seen", "last_seen"),
+)
+
+NOISE_ROUTES = Table(
+    "noise_routes",
+    METADATA,
+    Column("route", SafeText, primary_key=True),
+    Column("since", Double, nullable=False),  # of the first noise run, or of the last halving
+    Column("self_pairs", BigInteger, nullable=False),
+    Column("new_pairs", BigInteger, nullable=False),
+)
+
+NOISE_PLACES = Table(
+    "noise_places",
+    METADATA,
+    Column("id", SafeText, primary_key=True),  # of a place (`signature.place_id`) or of a signature
+    Column("route", SafeText, nullable=False),
+    Column("self_shown", BigInteger, nullable=False),
+    Column("new_shown", BigInteger, nullable=False),
+    Column("both_shown", BigInteger, nullable=False),
+    Index("ix_noise_places_route", "route"),
+)
+
+# No foreign key and no index but the one that the sweep needs: there may be a thousand rows for each minute.
+SIGNATURE_MINUTES = Table(
+    "signature_minutes",
+    METADATA,
+    Column("minute", BigInteger, primary_key=True, autoincrement=False),
+    Column("signature", SafeText, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 EXAMPLES = Table(

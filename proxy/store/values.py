@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from proxy.core.model import Side
+    from proxy.core.noise import Judgement
     from proxy.core.signature import Signature
     from proxy.core.triage import State
 
@@ -29,12 +30,28 @@ class Sighting:
     versions: tuple[str, ...] = ()
 
 
+class Shown(NamedTuple):
+    """How many pairs of a route showed one place, or one signature: those of legacy with itself, and those with new.
+
+    `both` is the number of requests of which both pairs did.
+    """
+
+    route: str
+    of_self: int
+    of_new: int
+    both: int = 0
+
+    def plus(self, other: Shown) -> Shown:
+        return Shown(self.route, self.of_self + other.of_self, self.of_new + other.of_new, self.both + other.both)
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """What one node saw since its last batch; written in one transaction, or not at all.
 
     `counts`: (route, minute) -> counter -> how much it grew. `users`: (route, side) -> 64-bit hashes of user keys;
-    a hash on both sides of one batch counts for new. `sightings`: differences met, in any order.
+    a hash on both sides of one batch counts for new. `sightings`: differences met, in any order. `shown`: id of a place
+    or a signature -> the pairs that showed it.
     """
 
     node: str
@@ -42,6 +59,7 @@ class Batch:
     counts: Mapping[tuple[str, int], Mapping[str, int]] = field(default_factory=dict)
     users: Mapping[tuple[str, Side], Collection[int]] = field(default_factory=dict)
     sightings: Sequence[Sighting] = ()
+    shown: Mapping[str, Shown] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +79,7 @@ class SignatureRow:
     """One signature as read: `state` is derived from the evidence (`proxy.core.triage`).
 
     `rule` is the rule of the config that ignores all of its examples, or "". `versions`: see `Sighting`; the latest.
+    `noise` is what the route's noise runs say of it, None where there were none.
     """
 
     id: str
@@ -80,6 +99,7 @@ class SignatureRow:
     until: float | None
     rule: str = ""
     versions: tuple[str, ...] = ()
+    noise: Judgement | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +112,15 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class SignatureDetail:
-    """A signature with its examples: the first ones and the latest ones, in the order of time."""
+    """A signature with its examples: the first ones and the latest ones, in the order of time.
+
+    `minutes`: Unix minute -> sightings, in the day until `read_at`.
+    """
 
     row: SignatureRow
     examples: tuple[Example, ...]
+    minutes: Mapping[int, int] = field(default_factory=dict)
+    read_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +141,9 @@ class AuditRow:
 class Swept:
     """What one sweep removed, in rows; `folded` are minutes that went into their hours.
 
-    `is_complete` is False when the sweep stopped at its own limit and should be repeated soon. `size_bytes` is
-    the store's size afterwards; when it is still above the limit in a complete sweep, nothing evictable is left.
+    `halved` are routes whose counts of noise were old. `is_complete` is False when the sweep stopped at its own limit
+    and should be repeated soon. `size_bytes` is the store's size afterwards; when it is still above the limit in a
+    complete sweep, nothing evictable is left.
     """
 
     minutes: int = 0
@@ -125,5 +151,7 @@ class Swept:
     users: int = 0
     examples: int = 0
     signatures: int = 0
+    halved: int = 0
+    signature_minutes: int = 0
     size_bytes: int = 0
     is_complete: bool = True

@@ -329,3 +329,22 @@ def test_livez_asks_nobody(client: httpx.Client, control: FakeControl):
     """Alive is alive, whatever the store does."""
     control.fault = StoreError("store: away")
     assert client.get("/livez").text == "alive\n"
+
+
+PROPOSALS = "/api/v1/routes/feeds/proposals"
+
+
+def test_proposals_are_read_and_written(client: httpx.Client, control: FakeControl):
+    """What is asked for goes on with its reason and who asked."""
+    control.proposed = {"proposals": [{"rule": "$.a"}, {"rule": "$.b"}], "unrecognised": []}
+    assert {"route": "feeds", **control.proposed} == client.get(PROPOSALS).json()
+    answer = client.post(PROPOSALS, json={"rules": ["$.b"], "reason": "volatile"}).json()
+    assert [{"rule": "$.b", "note": ""}] == answer["written"]
+    assert [("write_proposals", "feeds", ["$.b"], "volatile", "api")] == control.calls
+
+
+@pytest.mark.parametrize("rules", [None, [], "$.a", [1], ["$.a", "$.a"]])
+def test_proposals_need_a_list_of_rules(client: httpx.Client, control: FakeControl, rules: Any):
+    """Nothing is written by an empty or unreadable wish."""
+    answer = client.post(PROPOSALS, json={"rules": rules, "reason": "volatile"})
+    assert (400, []) == (answer.status_code, control.calls)

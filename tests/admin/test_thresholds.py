@@ -122,12 +122,20 @@ def test_lost_pairs_cross_the_coverage():
         ("regressed_signatures>0", 1),
         ("open_signatures>3", 1),
         ("open_signatures>4", 0),
+        ("unproven_signatures>0", 0),
     ],
 )
 def test_threshold_counts_signatures_by_state(expression: str, expected: int):
     """New, regressed, or open, which is both of these and the known ones."""
     states = ("new", "new", "known", "regressed", "ignored", "noise", "fixed")
     assert expected == failures(expression, route_row(), states=states)
+
+
+def test_threshold_counts_what_is_unproven_as_new():
+    """It may be noise, and nobody knows: a pipeline that asks for no new difference doesn't pass it (law 10)."""
+    states = ("unproven", "known", "noise")
+    figures = ("new_signatures>0", "unproven_signatures>0", "open_signatures>1", "regressed_signatures>0")
+    assert [1, 1, 1, 0] == [failures(figure, route_row(), states=states) for figure in figures]
 
 
 def test_nothing_proven_crosses_the_proven_rate():

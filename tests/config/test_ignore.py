@@ -38,6 +38,21 @@ def migration(text: str) -> Migration:
 @pytest.mark.parametrize(
     ("before", "after"),
     [
+        ("    compare: {}\n", '    compare: {unordered: ["$.x"]}  # why\n'),
+        ('    compare: {ignore: ["$.x"]}\n', '    compare: {unordered: ["$.x"], ignore: ["$.x"]}  # why\n'),
+        ('    compare: {unordered: ["$.y"]}\n', '    compare: {unordered: ["$.x", "$.y"]}  # why\n'),
+        ('    compare: {unordered: ["$.x"]}\n', '    compare: {unordered: ["$.x"]}\n'),
+    ],
+)
+def test_list_without_an_order_is_added_in_its_own_section(before: str, after: str) -> None:
+    """`unordered` is edited as `ignore` is, and each knows only its own."""
+    text = add_ignored(HEAD + before, "a", "$.x", "why", "migration.yaml", section="unordered")
+    assert after == text.removeprefix(HEAD)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
         ('    compare: {ignore: ["$.y"]}\n', '    compare: {ignore: ["$.x", "$.y"]}  # ada: why (T-1)\n'),
         ("    compare: {ignore: []} # c\n", '    compare: {ignore: ["$.x"]} # c  # ada: why (T-1)\n'),
         ("    compare: {unordered: []}", '    compare: {ignore: ["$.x"], unordered: []}  # ada: why (T-1)'),

@@ -12,7 +12,7 @@ from proxy.control import buffer as buffer_module
 from proxy.control.buffer import Buffer
 from proxy.core.model import LEGACY, NEW
 from proxy.core.signature import Signature
-from proxy.store import Sighting
+from proxy.store import Shown, Sighting
 
 if TYPE_CHECKING:
     import pytest
@@ -156,3 +156,27 @@ def test_length_is_the_number_of_rows_of_a_batch():
     before = len(buffer)
     buffer.take("n1", 0.0)
     assert (4, 0) == (before, len(buffer))
+
+
+def test_places_add_up_and_come_back():
+    """Pairs that showed a place are one row, and what a batch could not bring joins what came since."""
+    buffer = Buffer()
+    buffer.show("a", Shown("feeds", 1, 0), MINUTE)
+    buffer.show("a", Shown("feeds", 0, 1, 1), MINUTE)
+    batch = buffer.take("n1", 0.0)
+    buffer.show("a", Shown("feeds", 0, 2), MINUTE)
+    buffer.put_back(batch)
+    assert ({"a": Shown("feeds", 1, 1, 1)}, {"a": Shown("feeds", 1, 3, 1)}) == (
+        batch.shown,
+        buffer.take("n1", 0.0).shown,
+    )
+
+
+def test_places_are_bounded(monkeypatch: pytest.MonkeyPatch):
+    """What finds no room is counted for its route."""
+    monkeypatch.setattr(buffer_module, "MAX_PLACES", 1)
+    buffer = Buffer()
+    for name in ("a", "b", "a"):
+        buffer.show(name, Shown("feeds", 0, 1), MINUTE)
+    batch = buffer.take("n1", 0.0)
+    assert ({"a": Shown("feeds", 0, 2)}, {("feeds", MINUTE): {"dropped.places": 1}}) == (batch.shown, batch.counts)

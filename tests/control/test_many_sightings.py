@@ -8,10 +8,12 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import func, select
 
 from proxy.control.recorder import Recorder
 from proxy.core.signature import Signature
 from proxy.store import Sighting, Store
+from proxy.store.tables import SIGNATURE_MINUTES
 from tests.control.nodes import until
 
 if TYPE_CHECKING:
@@ -33,10 +35,18 @@ def test_million_mismatches_of_fifty_signatures_are_fifty_rows(tmp_path: Path):
             rows = store.signatures()
             assert [MISMATCHES // KINDS] * KINDS == [row.count for row in rows]
             assert {"feeds": {"mismatch": MISMATCHES}} == store.totals()
+            assert 0 < minutes_kept(store) <= KINDS * (MISMATCHES // 100 // 60 + 2)
             assert {8} == {len(store.signature(row.id).examples) for row in rows}
 
     asyncio.run(scenario())
     assert sum(file.stat().st_size for file in tmp_path.glob("state.sqlite*")) < MAX_STORE_BYTES
+
+
+def minutes_kept(store: Store) -> int:
+    """Rows of how often each signature was seen in each minute; a hundred mismatches come in a second."""
+    with store._database.reading() as connection:
+        number: int = connection.execute(select(func.count()).select_from(SIGNATURE_MINUTES)).scalar_one()
+    return number
 
 
 async def record(recorder: Recorder) -> None:

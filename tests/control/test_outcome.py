@@ -25,6 +25,7 @@ OUTCOMES = st.builds(
     example=st.none() | st.binary(min_size=1, max_size=100),
     example_for=st.frozensets(TEXTS, max_size=3),
     has_more=st.booleans(),
+    request_id=TEXTS,
 )
 
 

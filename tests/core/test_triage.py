@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -70,6 +71,38 @@ def test_state_is_new_again_when_the_decision_ends() -> None:
     """An ignored signature is shown again from `until` on."""
     track = make_track("ignored", until=LATER)
     assert ["ignored", "new"] == [state_at(track, 100, LATER - 1), state_at(track, 100, LATER)]
+
+
+@pytest.mark.parametrize(
+    ("stored", "is_decided", "judged", "state"),
+    [
+        ("new", False, "mismatch", "new"),
+        ("new", False, "noise", "noise"),
+        ("new", False, "unproven", "unproven"),
+        ("regressed", False, "noise", "noise"),
+        ("regressed", False, "unproven", "unproven"),
+        ("new", True, "noise", "new"),
+        ("known", True, "noise", "known"),
+        ("ignored", True, "unproven", "ignored"),
+        ("noise", True, "mismatch", "noise"),
+    ],
+)
+def test_state_follows_noise_runs_where_nobody_decided(stored, is_decided, judged, state) -> None:
+    """Counts make noise of what is open, and say that it is unproven; they overrule nobody."""
+    track = replace(make_track(stored), is_decided=is_decided)
+    assert state == state_at(track, 100, SEEN_AT, judged)
+
+
+def test_state_of_noise_never_becomes_fixed() -> None:
+    """What legacy does by itself isn't mended by new; an unproven one may be gone."""
+    later = [state_at(make_track(), 10**6, LATER, judged) for judged in ("noise", "unproven")]
+    assert ["noise", "fixed"] == later
+
+
+def test_state_is_judged_again_when_the_decision_ends() -> None:
+    """From `until` on the counts have their say."""
+    track = replace(make_track("known", until=LATER), is_decided=True)
+    assert ["known", "noise"] == [state_at(track, 100, at, "noise") for at in (LATER - 1, LATER)]
 
 
 def test_sighting_of_a_fixed_signature_is_a_regression() -> None:

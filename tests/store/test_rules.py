@@ -85,20 +85,22 @@ def test_versions_are_kept_once_each_the_latest_ones(
 
 
 def test_upgrade_keeps_what_the_first_schema_held(url: str) -> None:
-    """A signature from before has no rule and no versions, and is read as any other."""
+    """A signature from before has no rule and no versions, and what was called noise without counts is so no more."""
     store = Store(url)
     columns: dict[str, Any] = {
         "id": "aaaaaaaaaaaa", "route": "feeds", "kind": "body", "path": "$.a", "shape": "value", "algorithm": 1,
         "state": "known", "count": 3, "first_seen": 1.0, "last_seen": 2.0, "compared_at_last_seen": 9,
     }  # fmt: skip
+    seen_once = columns | {"id": "bbbbbbbbbbbb", "state": "noise", "count": 2, "who": "changeover", "reason": "once"}
     with store._database.writing() as connection:
         command.upgrade(_config(connection), "0001")
-        names, marks = ", ".join(columns), ", ".join(f"'{value}'" for value in columns.values())
-        connection.exec_driver_sql(f"INSERT INTO signatures ({names}) VALUES ({marks})")
+        for row in (columns, seen_once):
+            names, marks = ", ".join(row), ", ".join(f"'{value}'" for value in row.values())
+            connection.exec_driver_sql(f"INSERT INTO signatures ({names}) VALUES ({marks})")
     store.upgrade()
     store.check_schema()
-    assert ("0002", [("known", 3, "", ())]) == (
+    assert ("0004", [("known", 3, "", (), ""), ("new", 2, "", (), "")]) == (
         head(),
-        [(row.state, row.count, row.rule, row.versions) for row in store.signatures()],
+        [(row.state, row.count, row.rule, row.versions, row.who) for row in store.signatures()],
     )
     store.close()

@@ -45,7 +45,7 @@ def test_sweep_removes_what_is_too_old(store: Store, sighting: Build, clock: Any
     fill(store, sighting, old)
     fill(store, sighting, recent)
     swept = store.sweep(clock.now, 30 * DAY_S, PLENTY)
-    assert Swept(minutes=1, users=1, examples=1) == removed(swept)
+    assert Swept(minutes=1, users=1, examples=1, signature_minutes=2) == removed(swept)
     detail = store.signature(sighting().signature.id)
     assert (2, [recent]) == (detail.row.count, [example.at for example in detail.examples])
     assert [int(recent // 3600) * 60] == list(store.minutes("feeds", 0))
@@ -62,7 +62,7 @@ def test_sweep_removes_signatures_nobody_decided_about(store: Store, sighting: B
     for name in names[1:]:
         store.set_state(sighting(name).signature.id, name, "ada", "")
     swept = store.sweep(clock.now, 30 * DAY_S, PLENTY)
-    assert Swept(examples=4, signatures=1) == removed(swept)
+    assert Swept(examples=4, signatures=1, signature_minutes=4) == removed(swept)
     assert ["ignored", "known", "noise"] == sorted(row.state for row in store.signatures())
 
 
@@ -134,7 +134,7 @@ def test_sweep_evicts_minutes_when_no_examples_are_left(store: Store, sighting: 
     """After the examples the minutes go; what can't be evicted stays, and the sweep ends all the same."""
     store.write(Batch("one", 0.0, counts={("feeds", 60): {"match": 1}}, sightings=large(sighting, 0)))
     swept = store.sweep(0.0, DAY_S, 1)
-    assert Swept(minutes=1, examples=8) == removed(swept)
+    assert Swept(minutes=1, examples=8, signature_minutes=1) == removed(swept)
     assert swept.size_bytes > 1
     assert ([8], {"feeds": {"match": 1}}) == ([row.count for row in store.signatures()], store.totals())
 

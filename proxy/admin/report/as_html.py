@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from proxy.admin.figures import both, count, coverage_ratio, milliseconds, moment, percent, share, skipped_reasons
+from proxy.admin.noise_text import noise_sentence
 from proxy.admin.report.content import UNDECIDED, interval_of
 from proxy.admin.report.example import marked_parts
 from proxy.admin.report.words import (
@@ -68,6 +69,7 @@ def as_html(report: Report) -> str:
         marked_parts=marked_parts,
         occurrence=occurrence,
         decision=decision,
+        noise=noise_sentence,
         link=_link,
         moment=moment,
         count=count,

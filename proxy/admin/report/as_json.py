@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from proxy.admin.noise_text import noise_sentence
 from proxy.admin.report.content import TARGET, interval_of, pairs_until_proven
 from proxy.admin.report.sentence import sentence_text
 from proxy.core.proportion import CONFIDENCE
@@ -62,6 +63,7 @@ def _signature(finding: Finding) -> Json:
     return {
         **finding.row,
         "sentence": sentence_text(finding.sentence),
+        "noise_sentence": noise_sentence(finding.row),
         "share": finding.share,
         "example": None if finding.example is None else asdict(finding.example),
     }

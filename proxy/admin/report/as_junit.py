@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from proxy.admin.figures import coverage_ratio, match_with_coverage, share, skipped_reasons
+from proxy.admin.noise_text import noise_sentence
 from proxy.admin.report.content import UNDECIDED
 from proxy.admin.report.sentence import sentence_text
 from proxy.admin.report.thresholds import SIGNATURE_COUNTS
@@ -122,6 +123,8 @@ def _is_counted(state: str, outcomes: tuple[Outcome, ...]) -> bool:
 
 def _signature_lines(finding: Finding) -> Iterator[str]:
     yield f"state {finding.row['state']}; {occurrence(finding)}; {seen(finding)}"
+    if rates := noise_sentence(finding.row):
+        yield rates
     yield from (f"{label}: {text}" for label, text in decision(finding.row))
     if finding.example is not None:
         example = finding.example

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from proxy.admin.figures import both, count, match_with_coverage, moment, percent, share, skipped_reasons
+from proxy.admin.noise_text import noise_sentence
 from proxy.admin.plain import markdown, markdown_code, plain
 from proxy.admin.report.content import interval_of, with_gaps
 from proxy.admin.report.words import VERDICTS, decision, interval_text, proof, subtitle, title
@@ -115,11 +116,12 @@ def _gap(route: Json) -> str:
 def _signature(finding: Finding) -> str:
     row = finding.row
     said = "; ".join(f"{label}: {text}" for label, text in decision(row))
+    rates = f" It {markdown(noise, MAX_CELL_CHARACTERS)}." if (noise := noise_sentence(row)) else ""
     return _row(
         markdown_code(row["id"], MAX_CELL_CHARACTERS),
         markdown(row["state"], MAX_CELL_CHARACTERS),
         markdown_code(row["route"], MAX_CELL_CHARACTERS),
-        _sentence(finding.sentence),
+        _sentence(finding.sentence) + rates,
         count(row["count"]),
         share(finding.share),
         moment(row["last_seen"]),

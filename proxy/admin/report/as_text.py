@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from proxy.admin.figures import both, count, match_with_coverage, moment, percent, skipped_reasons
+from proxy.admin.noise_text import noise_sentence
 from proxy.admin.plain import plain
 from proxy.admin.report.sentence import sentence_text
 from proxy.admin.report.words import certainty, decision, occurrence, seen, subtitle, title, verdict_line
@@ -59,6 +60,8 @@ def _finding(finding: Finding) -> Iterator[str]:
     row = finding.row
     yield f"{row['id']}  {row['state']}  {row['route']}: {sentence_text(finding.sentence)}"
     yield f"{_INDENT}{occurrence(finding)}; {seen(finding)}"
+    if rates := noise_sentence(row):
+        yield f"{_INDENT}{rates}"
     if said := decision(row):
         yield _INDENT + ", ".join(f"{label}: {text}" for label, text in said)
     if finding.example is not None:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 TARGET = 0.999  # the match rate that counts as proof: at most one answer in a thousand differs
 # People look at these first; what they decided about comes last. Unknown states count as undecided.
-_STATE_ORDER = {"regressed": 0, "new": 1, "known": 2, "noise": 3, "ignored": 4, "fixed": 5}
-UNDECIDED = frozenset({"regressed", "new"})
+_STATE_ORDER = {"regressed": 0, "new": 1, "unproven": 2, "known": 3, "noise": 4, "ignored": 5, "fixed": 6}
+UNDECIDED = frozenset({"regressed", "new", "unproven"})
 
 
 @dataclass(frozen=True, slots=True)

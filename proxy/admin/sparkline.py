@@ -1,0 +1,33 @@
+"""Counts over time as one line of bars, as in E. Tufte's sparklines: what it was like lately, at a glance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from proxy.admin.figures import count
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Json = dict[str, Any]
+BARS = "▁▂▃▄▅▆▇█"
+EMPTY = "·"  # nothing at all is not a little
+WIDTH = 24  # the hours of a day
+
+
+def sparkline(numbers: Sequence[int]) -> str:
+    """A bar for each number, as high as its share of the largest one."""
+    largest = max(numbers, default=0)
+    return "".join(BARS[-(-number * len(BARS) // largest) - 1] if number else EMPTY for number in numbers)
+
+
+def trend_text(trend: Json) -> str:
+    """The last day by the hour, the present one at the end; "" where the signature was not seen in it."""
+    hours = [0] * WIDTH
+    width_s = trend["span_s"] / WIDTH
+    for each in trend["counts"]:
+        back = int((trend["until"] - each["at"]) // width_s)
+        hours[max(WIDTH - 1 - max(back, 0), 0)] += each["count"]
+    if not any(hours):
+        return ""
+    return f"{sparkline(hours)}  {WIDTH} hours, at most {count(max(hours))} in one"

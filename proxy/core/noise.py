@@ -1,0 +1,167 @@
+"""Whether new differs from legacy more often than legacy differs from itself: two shares, tested by counts. Pure.
+
+Legacy asked twice (a noise run) shows how often a place differs by itself; the pairs with new show how often it
+differs there. The test says how likely so many differences with new would be if both shares were the same: p. Few
+counts take Fisher's exact test. From ten on both sides it is the score test of two proportions, less the covariance:
+both pairs of a noise run share legacy's first answer, and what that one did differs in both (with every request asked
+twice it is McNemar's test, 1947). That saves a third of the pairs, or more.
+
+The test is looked at again after every batch, and who looks often enough finds any p once. At a constant level the
+chance to ever cross it grows with the logarithm of the counts only: by about z·φ(z)/2 for each factor e (D. Siegmund,
+Sequential Analysis, 1985, on repeated significance tests), so that a level ten times stricter than the usual 5 % pays
+for looking all the time. `python -m bench.noise` measures what is left; docs/comparing.md has its table.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+NoiseVerdict = Literal["mismatch", "noise", "unproven"]
+
+# A place is proven to differ below this p: z = 2.58, so 1.8 % for each factor e by the formula above.
+LEVEL = 0.005
+# One shape of a place is tested too, so that values that become null don't hide below values that change. A random
+# value shows up to about ten shapes: a tenth for each keeps their sum at the level of the place (Bonferroni).
+SHAPE_LEVEL = LEVEL / 10
+# Below this p a place is in doubt, and not called noise any longer: what is noise counts as a match (law 10).
+DOUBT_LEVEL = 0.02
+# Noise pairs that must show the place: with ten, new would be in doubt were it to differ about twice as often (the 98 %
+# limit of a Poisson mean of 10 is 17). It is also where the score test begins: below, its normal distribution is wrong.
+MIN_SELF_SHOWN = 10
+# Beyond this variance the normal distribution takes over: its tail is off by a tenth at z = 3 then (skewness 0.02), and
+# summing hundreds of terms for each of a thousand signatures would take seconds.
+_MAX_EXACT_VARIANCE = 2_500.0
+_NEGLIGIBLE = 1e-17  # of the sum: below the precision of a float
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """How many pairs of legacy with itself (`self_pairs`) and with new (`new_pairs`) were compared, and how many of
+    them differed at one place (`_shown`). `both_shown`: requests of which both pairs did.
+    """
+
+    self_shown: int
+    self_pairs: int
+    new_shown: int
+    new_pairs: int
+    both_shown: int = 0
+
+    @property
+    def self_rate(self) -> float:
+        return self.self_shown / self.self_pairs if self.self_pairs else 0.0
+
+    @property
+    def new_rate(self) -> float:
+        return self.new_shown / self.new_pairs if self.new_pairs else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict on a signature, and the test it rests on: of its place, or where `of_shape` of its shape alone."""
+
+    verdict: NoiseVerdict
+    rates: Rates
+    p: float
+    of_shape: bool = False
+
+
+def judge(place: Rates, shape: Rates | None = None) -> Judgement:
+    """The verdict from the counts of a signature's place (all shapes), and of its own shape there.
+
+    `noise` needs that the place differs between two answers of legacy, often enough, and not noticeably more with new.
+    What is neither that nor proven is `unproven`. A shape alone can prove a mismatch, and never noise.
+    """
+    place = bounded(place)
+    p = chance(place)
+    if p < LEVEL:
+        return Judgement("mismatch", place, p)
+    if shape is not None:
+        shape = bounded(shape)
+        shape_p = chance(shape)
+        if shape_p < SHAPE_LEVEL:
+            return Judgement("mismatch", shape, shape_p, of_shape=True)
+    return Judgement("noise" if _is_noise(place, p) else "unproven", place, p)
+
+
+def _is_noise(place: Rates, p: float) -> bool:
+    if place.self_shown and not place.new_shown:
+        return True
+    return place.self_shown >= MIN_SELF_SHOWN and p >= DOUBT_LEVEL
+
+
+def bounded(rates: Rates) -> Rates:
+    """Never more differences than pairs: both come on ways of their own, and one may be behind."""
+    return Rates(
+        rates.self_shown,
+        max(rates.self_pairs, rates.self_shown),
+        rates.new_shown,
+        max(rates.new_pairs, rates.new_shown),
+        min(rates.both_shown, rates.self_shown, rates.new_shown),
+    )
+
+
+def chance(rates: Rates) -> float:
+    """p: by the score test where the counts allow it, else by Fisher's. Needs shown <= pairs."""
+    if min(rates.self_shown, rates.new_shown) < MIN_SELF_SHOWN:
+        return fisher_p(rates)
+    pooled = (rates.self_shown + rates.new_shown) / (rates.self_pairs + rates.new_pairs)
+    covariance = rates.both_shown / rates.self_pairs - rates.self_rate * rates.new_rate
+    variance = pooled * (1 - pooled) * (1 / rates.self_pairs + 1 / rates.new_pairs) - 2 * covariance / rates.new_pairs
+    if variance * rates.self_pairs**2 < MIN_SELF_SHOWN:  # so few requests differ on one side only, or in all pairs
+        return fisher_p(rates)
+    return _normal_tail((rates.new_rate - rates.self_rate) / math.sqrt(variance))
+
+
+def fisher_p(rates: Rates) -> float:
+    """The chance of `new_shown` differences or more with new, given all counts' sums, if both shares were the same.
+
+    1 where one side has no pairs. Needs shown <= pairs.
+    """
+    shown, pairs = rates.self_shown + rates.new_shown, rates.self_pairs + rates.new_pairs
+    if not rates.self_pairs or not rates.new_pairs or not rates.new_shown:
+        return 1.0
+    share = rates.new_pairs / pairs
+    mean = shown * share
+    variance = mean * (1 - share) * (pairs - shown) / max(pairs - 1, 1)
+    if variance > _MAX_EXACT_VARIANCE:
+        z = (rates.new_shown - 0.5 - mean) / math.sqrt(variance)  # 0.5: counts are whole (Yates)
+        return _normal_tail(z)
+    if rates.new_shown > mean:
+        return min(_tail(rates, rates.new_shown, 1), 1.0)
+    return min(max(1.0 - _tail(rates, rates.new_shown - 1, -1), 0.0), 1.0)
+
+
+def _tail(rates: Rates, first: int, step: int) -> float:
+    """The hypergeometric probabilities from `first` on, up (1) or down (-1), away from the mean: each is smaller."""
+    shown, pairs = rates.self_shown + rates.new_shown, rates.self_pairs + rates.new_pairs
+    lowest, highest = max(0, shown - rates.self_pairs), min(shown, rates.new_pairs)
+    if not lowest <= first <= highest:
+        return 0.0
+    log_first = (
+        _log_choose(rates.new_pairs, first) + _log_choose(rates.self_pairs, shown - first) - _log_choose(pairs, shown)
+    )
+    total, factor, number = 1.0, 1.0, first
+    while number != (highest if step > 0 else lowest):
+        factor *= _ratio(rates, shown, number, step)
+        number += step
+        total += factor
+        if factor < total * _NEGLIGIBLE:
+            break
+    return math.exp(log_first) * total
+
+
+def _ratio(rates: Rates, shown: int, number: int, step: int) -> float:
+    """The probability of the next number, over that of this one."""
+    if step > 0:
+        return (rates.new_pairs - number) * (shown - number) / ((number + 1) * (rates.self_pairs - shown + number + 1))
+    return number * (rates.self_pairs - shown + number) / ((rates.new_pairs - number + 1) * (shown - number + 1))
+
+
+def _normal_tail(z: float) -> float:
+    return math.erfc(z / math.sqrt(2)) / 2
+
+
+def _log_choose(whole: int, part: int) -> float:
+    return math.lgamma(whole + 1) - math.lgamma(part + 1) - math.lgamma(whole - part + 1)

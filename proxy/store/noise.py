@@ -1,0 +1,150 @@
+"""How often pairs differ at each place, with new and between two answers of legacy; shared by all nodes.
+
+Both kinds of pairs are counted from a route's first noise run on, so that their shares are of the same time. All counts
+of a route are halved when they are a week old (`halve`): what legacy did long ago fades, and both shares stay.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, delete, or_, select, update
+
+from proxy.core.evidence import COMPARED
+from proxy.core.noise import Judgement, Rates, judge
+from proxy.core.signature import place_id
+from proxy.store.tables import NOISE_PLACES, NOISE_ROUTES
+from proxy.store.upsert import insert_into
+from proxy.store.users import lock_routes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection
+
+    from proxy.core.signature import Signature
+    from proxy.store.values import Shown
+
+HALVED_AFTER_S = 7 * 86_400.0  # weekdays and weekends are in every week; legacy's noise of last month fades by 94 %
+_SELF_COMPARED = ("self_matches", "self_mismatches")
+_NOTHING = (0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseCounts:
+    """`pairs`: route -> pairs of legacy with itself, and with new. `shown`: id -> those that showed it, and both."""
+
+    pairs: Mapping[str, tuple[int, int]]
+    shown: Mapping[str, tuple[int, int, int]]
+
+    def judge(self, signature: Signature) -> Judgement | None:
+        """None where the route had no noise run."""
+        if signature.route not in self.pairs:
+            return None
+        return judge(self._rates(signature.route, place_id(signature)), self._rates(signature.route, signature.id))
+
+    def _rates(self, route: str, id_: str) -> Rates:
+        self_pairs, new_pairs = self.pairs[route]
+        self_shown, new_shown, both_shown = self.shown.get(id_, _NOTHING)
+        return Rates(self_shown, self_pairs, new_shown, new_pairs, both_shown)
+
+
+def add_pairs(connection: Connection, counts: Mapping[tuple[str, int], Mapping[str, int]], at: float) -> None:
+    """Adds what was compared, from the counters of a batch; a route without noise runs takes no row."""
+    pairs: dict[str, Counter[str]] = {}
+    for (route, _), deltas in counts.items():
+        pairs.setdefault(route, Counter()).update(
+            of_self=sum(deltas.get(name, 0) for name in _SELF_COMPARED),
+            of_new=sum(deltas.get(verdict, 0) for verdict in COMPARED),
+        )
+    first = [
+        {"route": route, "since": at, "self_pairs": 0, "new_pairs": 0}
+        for route, number in sorted(pairs.items())
+        if number["of_self"]
+    ]
+    if first:
+        connection.execute(insert_into(connection, NOISE_ROUTES).on_conflict_do_nothing(), first)
+    grown = [{"of_route": route, **number} for route, number in sorted(pairs.items()) if number.total()]
+    if grown:
+        table = NOISE_ROUTES.c
+        connection.execute(
+            update(NOISE_ROUTES)
+            .where(table.route == bindparam("of_route"))
+            .values(
+                self_pairs=table.self_pairs + bindparam("of_self"), new_pairs=table.new_pairs + bindparam("of_new")
+            ),
+            grown,
+        )
+
+
+def add_shown(connection: Connection, shown: Mapping[str, Shown], limit: int) -> None:
+    """Adds pairs that showed a place. The caller holds the routes; beyond `limit` rows of one nothing is added."""
+    counted = _counted_routes(connection, {each.route for each in shown.values()})
+    rows = [
+        {"id": id_, "route": each.route, "self_shown": each.of_self, "new_shown": each.of_new, "both_shown": each.both}
+        for id_, each in sorted(shown.items())
+        if each.route in counted
+    ]
+    for route in sorted(counted):
+        _add_places(connection, route, [row for row in rows if row["route"] == route], limit)
+
+
+def _counted_routes(connection: Connection, routes: set[str]) -> set[str]:
+    if not routes:
+        return set()
+    return set(connection.scalars(select(NOISE_ROUTES.c.route).where(NOISE_ROUTES.c.route.in_(routes))))
+
+
+def _add_places(connection: Connection, route: str, rows: list[dict[str, object]], limit: int) -> None:
+    table = NOISE_PLACES.c
+    known = set(connection.scalars(select(table.id).where(table.route == route)))
+    room = limit - len(known)
+    fresh = [row for row in rows if row["id"] not in known][: max(room, 0)]
+    admitted = [row for row in rows if row["id"] in known] + fresh
+    if not admitted:
+        return
+    insert = insert_into(connection, NOISE_PLACES)
+    names = ("self_shown", "new_shown", "both_shown")
+    connection.execute(
+        insert.on_conflict_do_update(
+            index_elements=[table.id], set_={name: table[name] + insert.excluded[name] for name in names}
+        ),
+        sorted(admitted, key=lambda row: str(row["id"])),
+    )
+
+
+def noise_counts(connection: Connection, route: str | None) -> NoiseCounts:
+    """Of one route, or of all."""
+    routes, places = NOISE_ROUTES.c, NOISE_PLACES.c
+    pairs = select(routes.route, routes.self_pairs, routes.new_pairs).where(routes.self_pairs > 0)
+    shown = select(places.id, places.self_shown, places.new_shown, places.both_shown)
+    if route is not None:
+        pairs, shown = pairs.where(routes.route == route), shown.where(places.route == route)
+    return NoiseCounts(
+        {name: (of_self, of_new) for name, of_self, of_new in connection.execute(pairs)},
+        {id_: (of_self, of_new, both) for id_, of_self, of_new, both in connection.execute(shown)},
+    )
+
+
+def halve(connection: Connection, now: float) -> int:
+    """Halves the counts of routes that are HALVED_AFTER_S old, and forgets what has become nothing; how many routes."""
+    table = NOISE_ROUTES.c
+    is_old = table.since < now - HALVED_AFTER_S
+    lock_routes(connection, set(connection.scalars(select(table.route).where(is_old))))
+    chosen = select(table.route).where(is_old).order_by(table.route).with_for_update()  # in the order of `add_pairs`
+    old = set(connection.scalars(chosen))
+    if not old:
+        return 0
+    halves = {name: table[name] // 2 for name in ("self_pairs", "new_pairs")}
+    connection.execute(update(NOISE_ROUTES).where(table.route.in_(old)).values(since=now, **halves))
+    places = NOISE_PLACES.c
+    shown = {name: places[name] // 2 for name in ("self_shown", "new_shown", "both_shown")}
+    connection.execute(update(NOISE_PLACES).where(places.route.in_(old)).values(**shown))
+    gone = select(table.route).where(table.self_pairs == 0)
+    connection.execute(
+        delete(NOISE_PLACES).where(or_((places.self_shown + places.new_shown) == 0, places.route.in_(gone)))
+    )
+    connection.execute(delete(NOISE_ROUTES).where(table.self_pairs == 0))
+    return len(old)
