@@ -103,8 +103,12 @@ def _members(begin: Callable[[], _Stream], body: bytes, max_bytes: int, padding:
 
 def _after(body: bytes, at: int, padding: bytes) -> int:
     """The index of the first byte from there on that isn't padding."""
-    while padding and body.startswith(padding, at):
-        at += 1
+    while at < len(body):
+        piece = body[at : at + _PIECE_BYTES]
+        rest = piece.lstrip(padding)
+        at += len(piece) - len(rest)
+        if rest:
+            break
     return at
 
 
