@@ -85,7 +85,6 @@ def add_shown(connection: Connection, shown: Mapping[str, Shown], limit: int) ->
     rows = [
         {"id": id_, "route": each.route, "self_shown": each.of_self, "new_shown": each.of_new, "both_shown": each.both}
         for id_, each in sorted(shown.items())
-        if each.route in counted
     ]
     for route in sorted(counted):
         _add_places(connection, route, [row for row in rows if row["route"] == route], limit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -117,3 +118,18 @@ def test_counts_are_halved_when_they_are_a_week_old(store: Store, sighting: Buil
     for week in range(2, 8):
         store.sweep(clock.now + week * (HALVED_AFTER_S + 1), 10 * HALVED_AFTER_S, 10**12)
     assert rates(store, sighting()) is None
+
+
+def test_counts_of_nodes_that_write_at_once_are_all_there(url: str, open_store: Any, sighting: Build) -> None:
+    """Writers of one route, with and without differences, wait for each other and lose nothing."""
+    stores = [open_store(url) for _ in range(4)]
+    write(stores[0], sighting(), (1, 1), (1, 1), both=1)
+
+    def work(number: int) -> None:
+        for _ in range(10):
+            write(stores[number], sighting(), (1, 2), (1, 3), node=f"node-{number}")
+            stores[number].write(Batch(f"node-{number}", 0.0, {("feeds", 1): {"match": 1, "self_matches": 1}}))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    assert Rates(41, 121, 41, 161, 1) == rates(stores[0], sighting())
