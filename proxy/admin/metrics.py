@@ -85,7 +85,9 @@ def _evidence(counters: Mapping[str, Counts]) -> Iterator[Metric]:
     compared = _counter("pairs_compared", "Pairs that were compared, by verdict.", "verdict")
     skipped = _counter("pairs_skipped", "Requests that were not compared, by reason.", "reason")
     repeated = _counter("noise_runs", "Requests that legacy answered twice, by whether it agreed.", "verdict")
-    dropped = _counter("evidence_dropped", "Users, sightings and examples that found no room.", "kind")
+    dropped = _counter(
+        "evidence_dropped", "Users, sightings, examples and counts of places that found no room.", "kind"
+    )
     for route, counts in counters.items():
         pairs.add_metric([route], counts.get("pairs", 0))
         for verdict in COMPARED:

@@ -62,7 +62,7 @@ class Learn:
         return {"route": route, "file": self._changes.file, "written": written}
 
     async def _write(self, route: str, proposal: Json, reason: str, who: str) -> Json:
-        comment = f"{who}: {reason} ({proposal['evidence']})"
+        comment = f"{who}: {reason} ({proposal['rule']} {proposal['evidence']})"
         try:
             await self._changes.add_rule(
                 route, proposal["rule"], comment, reason, who, is_unordered=proposal["section"] == "unordered"

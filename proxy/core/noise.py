@@ -16,7 +16,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 NoiseVerdict = Literal["mismatch", "noise", "unproven"]
 
@@ -67,21 +70,21 @@ class Judgement:
     of_shape: bool = False
 
 
-def judge(place: Rates, shape: Rates | None = None) -> Judgement:
-    """The verdict from the counts of a signature's place (all shapes), and of its own shape there.
+def judge(place: Rates, shape: Rates | None = None, others: Iterable[Rates] = ()) -> Judgement:
+    """The verdict from the counts of a signature's place (all shapes), of its own shape, and of the others there.
 
     `noise` needs that the place differs between two answers of legacy, often enough, and not noticeably more with new.
-    What is neither that nor proven is `unproven`. A shape alone can prove a mismatch, and never noise.
+    What is neither that nor proven is `unproven`. A shape alone can prove a mismatch; it is noise by itself only where
+    another shape explains why its place is none.
     """
-    place = bounded(place)
-    p = chance(place)
+    place, own = bounded(place), bounded(shape or Rates(0, 0, 0, 0))
+    p, own_p = chance(place), chance(own)
     if p < LEVEL:
+        if _is_noise(own, own_p) and any(chance(bounded(other)) < SHAPE_LEVEL for other in others):
+            return Judgement("noise", own, own_p, of_shape=True)
         return Judgement("mismatch", place, p)
-    if shape is not None:
-        shape = bounded(shape)
-        shape_p = chance(shape)
-        if shape_p < SHAPE_LEVEL:
-            return Judgement("mismatch", shape, shape_p, of_shape=True)
+    if own_p < SHAPE_LEVEL:
+        return Judgement("mismatch", own, own_p, of_shape=True)
     return Judgement("noise" if _is_noise(place, p) else "unproven", place, p)
 
 

@@ -1,7 +1,8 @@
 """How often pairs differ at each place, with new and between two answers of legacy; shared by all nodes.
 
 Both kinds of pairs are counted from a route's first noise run on, so that their shares are of the same time. All counts
-of a route are halved when they are a week old (`halve`): what legacy did long ago fades, and both shares stay.
+of a route are halved when they are a week old, or a day where there are many (`halve`): what legacy, or new, did long
+ago fades, and both shares stay.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import bindparam, delete, or_, select, update
+from sqlalchemy import and_, bindparam, delete, or_, select, update
 
 from proxy.core.evidence import COMPARED
 from proxy.core.noise import Judgement, Rates, judge
@@ -20,14 +21,16 @@ from proxy.store.upsert import insert_into
 from proxy.store.users import lock_routes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from sqlalchemy import Connection
 
     from proxy.core.signature import Signature
     from proxy.store.values import Shown
 
-HALVED_AFTER_S = 7 * 86_400.0  # weekdays and weekends are in every week; legacy's noise of last month fades by 94 %
+HALVED_AFTER_S = 7 * 86_400.0  # weekdays and weekends are in every week; last month's noise fades by 94 %
+MANY_HALVED_AFTER_S = 86_400.0  # nights and days
+MANY_SELF_PAIRS = 20_000  # half of them still find 1 % beside 3 % (docs/comparing.md)
 _SELF_COMPARED = ("self_matches", "self_mismatches")
 _NOTHING = (0, 0, 0)
 
@@ -39,11 +42,13 @@ class NoiseCounts:
     pairs: Mapping[str, tuple[int, int]]
     shown: Mapping[str, tuple[int, int, int]]
 
-    def judge(self, signature: Signature) -> Judgement | None:
-        """None where the route had no noise run."""
-        if signature.route not in self.pairs:
+    def judge(self, signature: Signature, at_place: Iterable[str]) -> Judgement | None:
+        """`at_place`: the ids of all signatures of its place. None where the route had no noise run."""
+        route = signature.route
+        if route not in self.pairs:
             return None
-        return judge(self._rates(signature.route, place_id(signature)), self._rates(signature.route, signature.id))
+        others = (self._rates(route, id_) for id_ in at_place if id_ != signature.id)
+        return judge(self._rates(route, place_id(signature)), self._rates(route, signature.id), others)
 
     def _rates(self, route: str, id_: str) -> Rates:
         self_pairs, new_pairs = self.pairs[route]
@@ -85,7 +90,6 @@ def add_shown(connection: Connection, shown: Mapping[str, Shown], limit: int) ->
     rows = [
         {"id": id_, "route": each.route, "self_shown": each.of_self, "new_shown": each.of_new, "both_shown": each.both}
         for id_, each in sorted(shown.items())
-        if each.route in counted
     ]
     for route in sorted(counted):
         _add_places(connection, route, [row for row in rows if row["route"] == route], limit)
@@ -129,9 +133,12 @@ def noise_counts(connection: Connection, route: str | None) -> NoiseCounts:
 
 
 def halve(connection: Connection, now: float) -> int:
-    """Halves the counts of routes that are HALVED_AFTER_S old, and forgets what has become nothing; how many routes."""
+    """Halves the counts of routes that are old, and forgets what has become nothing; how many routes."""
     table = NOISE_ROUTES.c
-    is_old = table.since < now - HALVED_AFTER_S
+    is_old = or_(
+        table.since < now - HALVED_AFTER_S,
+        and_(table.since < now - MANY_HALVED_AFTER_S, table.self_pairs >= MANY_SELF_PAIRS),
+    )
     lock_routes(connection, set(connection.scalars(select(table.route).where(is_old))))
     chosen = select(table.route).where(is_old).order_by(table.route).with_for_update()  # in the order of `add_pairs`
     old = set(connection.scalars(chosen))

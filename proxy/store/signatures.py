@@ -19,6 +19,8 @@ from proxy.store.trend import TREND_S, minutes_of
 from proxy.store.values import SignatureDetail, SignatureRow
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy import Connection, RowMapping
 
     from proxy.store.noise import NoiseCounts
@@ -35,7 +37,8 @@ def signatures(connection: Connection, route: str | None, state: str | None, now
     rows = connection.execute(query).mappings().all()
     totals = compared(connection, {row["route"] for row in rows})
     noise = noise_counts(connection, route)
-    found = [_signature(row, totals[row["route"]], noise, now) for row in rows]
+    places = _places(rows)
+    found = [_signature(row, totals[row["route"]], noise, places[_place(row)], now) for row in rows]
     return [row for row in found if state is None or row.state == state]
 
 
@@ -46,12 +49,29 @@ def signature(connection: Connection, id_: str, now: float) -> SignatureDetail:
         raise unknown_signature(id_)
     total = compared(connection, {row["route"]})[row["route"]]
     noise = noise_counts(connection, row["route"])
+    table = SIGNATURES.c
+    of_route = select(table.id, table.route, table.kind, table.path).where(table.route == row["route"])
+    places = _places(connection.execute(of_route.where(table.path == row["path"])).mappings())
     minutes = minutes_of(connection, id_, now - TREND_S)
-    return SignatureDetail(_signature(row, total, noise, now), examples(connection, id_), minutes, now)
+    return SignatureDetail(
+        _signature(row, total, noise, places[_place(row)], now), examples(connection, id_), minutes, now
+    )
 
 
-def _signature(row: RowMapping, total: int, noise: NoiseCounts, now: float) -> SignatureRow:
-    judged = noise.judge(Signature(row["id"], row["route"], row["kind"], row["path"], row["shape"]))
+def _places(rows: Iterable[RowMapping]) -> dict[tuple[str, ...], list[str]]:
+    """Place -> the ids of its signatures."""
+    places: dict[tuple[str, ...], list[str]] = {}
+    for row in rows:
+        places.setdefault(_place(row), []).append(row["id"])
+    return places
+
+
+def _place(row: RowMapping) -> tuple[str, ...]:
+    return row["route"], row["kind"], row["path"]
+
+
+def _signature(row: RowMapping, total: int, noise: NoiseCounts, at_place: list[str], now: float) -> SignatureRow:
+    judged = noise.judge(Signature(row["id"], row["route"], row["kind"], row["path"], row["shape"]), at_place)
     return SignatureRow(
         id=row["id"],
         route=row["route"],

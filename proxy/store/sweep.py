@@ -2,7 +2,7 @@
 
 By age: users, examples and minutes; signatures too, unless somebody decided about them (`known`, `ignored`,
 `noise`): a decision outlives a quiet time. Totals, holds and the audit stay. Minutes of signatures are kept for a day;
-counts of noise are halved once a week. By size: the oldest examples first, then the oldest minutes of signatures, then
+counts of noise are halved. By size: the oldest examples first, then the oldest minutes of signatures, then
 those of routes. These are folded into hours after a day: they'd be most of the store otherwise, and push out every
 example.
 """

@@ -146,6 +146,13 @@ def test_shape_of_its_own_shows_beside_noise() -> None:
     assert ("mismatch", True) == (found.verdict, found.of_shape)
 
 
+def test_noise_stays_noise_beside_a_shape_that_is_proven() -> None:
+    """Values change as often as by themselves; that the place differs more often is the other shape's doing."""
+    place, value, null = Rates(60, 2_000, 160, 2_000), Rates(60, 2_000, 62, 2_000), Rates(0, 2_000, 98, 2_000)
+    found = [judge(place, value), judge(place, value, [null]), judge(place, null, [value])]
+    assert [("mismatch", False), ("noise", True), ("mismatch", False)] == [(one.verdict, one.of_shape) for one in found]
+
+
 def test_counts_that_come_before_their_pairs_are_bounded() -> None:
     """A difference whose pair isn't counted yet is one pair at least."""
     assert Rates(3, 3, 5, 7) == bounded(Rates(3, 2, 5, 7))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from proxy.core.noise import Rates
-from proxy.core.signature import place_id
+from proxy.core.signature import Signature, place_id
 from proxy.store import Batch, Limits, Shown, Sighting, Store, Swept
-from proxy.store.noise import HALVED_AFTER_S
+from proxy.store.noise import HALVED_AFTER_S, MANY_HALVED_AFTER_S, MANY_SELF_PAIRS
 from proxy.store.tables import NOISE_PLACES, NOISE_ROUTES
 
 Build = Callable[..., Sighting]
@@ -117,3 +118,45 @@ def test_counts_are_halved_when_they_are_a_week_old(store: Store, sighting: Buil
     for week in range(2, 8):
         store.sweep(clock.now + week * (HALVED_AFTER_S + 1), 10 * HALVED_AFTER_S, 10**12)
     assert rates(store, sighting()) is None
+
+
+def test_many_counts_are_halved_after_a_day(store: Store, sighting: Build, clock: Any) -> None:
+    """A busy route has enough of one day: a fault that was fixed must not stay proven for weeks."""
+    write(store, sighting(), (10, MANY_SELF_PAIRS), (100, 40_000))
+    write(store, sighting(route="quiet"), (10, MANY_SELF_PAIRS - 1), (100, 40_000))
+    assert 0 == store.sweep(clock.now + MANY_HALVED_AFTER_S - 1, 10 * HALVED_AFTER_S, 10**12).halved
+    assert 1 == store.sweep(clock.now + MANY_HALVED_AFTER_S + 1, 10 * HALVED_AFTER_S, 10**12).halved
+    assert Rates(5, MANY_SELF_PAIRS // 2, 50, 20_000) == rates(store, sighting())
+
+
+def test_noise_stays_noise_beside_a_proven_shape(store: Store, sighting: Build) -> None:
+    """The list and the signature itself agree on both signatures of one place."""
+    value, null = (
+        Sighting(Signature(id_, "feeds", "body", "$.a", shape), sighting().at)
+        for id_, shape in (("aaaaaaaaaaaa", "value"), ("bbbbbbbbbbbb", "number→null"))
+    )
+    shown = {
+        value.signature.id: Shown("feeds", 60, 62),
+        null.signature.id: Shown("feeds", 0, 98),
+        place_id(value.signature): Shown("feeds", 60, 160),
+    }
+    counts = {("feeds", 1): {"self_matches": 2_000, "match": 2_000}}
+    store.write(Batch("one", value.at, counts, sightings=[value, null], shown=shown))
+    expected = {"aaaaaaaaaaaa": "noise", "bbbbbbbbbbbb": "new"}
+    assert expected == {row.id: row.state for row in store.signatures()}
+    assert expected == {id_: store.signature(id_).row.state for id_ in expected}
+
+
+def test_counts_of_nodes_that_write_at_once_are_all_there(url: str, open_store: Any, sighting: Build) -> None:
+    """Writers of one route, with and without differences, wait for each other and lose nothing."""
+    stores = [open_store(url) for _ in range(4)]
+    write(stores[0], sighting(), (1, 1), (1, 1), both=1)
+
+    def work(number: int) -> None:
+        for _ in range(10):
+            write(stores[number], sighting(), (1, 2), (1, 3), node=f"node-{number}")
+            stores[number].write(Batch(f"node-{number}", 0.0, {("feeds", 1): {"match": 1, "self_matches": 1}}))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    assert Rates(41, 121, 41, 161, 1) == rates(stores[0], sighting())

@@ -151,6 +151,28 @@ def test_noise_run_asks_legacy_a_second_time() -> None:
     run(scenario())
 
 
+def test_noise_run_is_asked_beside_new() -> None:
+    """Legacy's second answer and new's are asked for at the same moment: neither waits for another's answer."""
+    all_asked = asyncio.Event()
+    number = 0
+
+    async def behave(asked: Any) -> None:
+        nonlocal number
+        number += 1
+        if number == 3:
+            all_asked.set()
+        await all_asked.wait()
+        await asked.write(ok())
+
+    async def scenario() -> None:
+        async with staged(behave, behave, shadow=SHADOWED, compare=CompareRules(noise_millipercent=ALL)) as stage:
+            await stage.ask()
+            counts = await stage.check_nothing_lost()
+            assert (1, 1, 3) == (counts["match"], counts["self_matches"], number)
+
+    run(scenario())
+
+
 def test_noise_run_that_differs_goes_up_as_noise() -> None:
     """A legacy that doesn't agree with itself: a pair of kind noise, beside that with new."""
     number = 0
