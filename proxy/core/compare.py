@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from deepdiff import DeepDiff
 
+from proxy.core.bodies.html import parse_html
 from proxy.core.bodies.read import read_body
+from proxy.core.bodies.tree import TreeWalk
+from proxy.core.bodies.xml import parse_xml
 from proxy.core.canonical import canonical
 from proxy.core.compared_headers import header_differences
 from proxy.core.content_type import parse_content_type
 from proxy.core.difference import Comparison, Difference, Limits
-from proxy.core.document import Unreadable
+from proxy.core.document import Unreadable, parse_document
 from proxy.core.evidence import Verdict
 from proxy.core.intraline import common_beginning
 from proxy.core.lists import Alignment, align_by_position
@@ -29,12 +32,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from proxy.core.bodies.body import Body, Kind
+    from proxy.core.bodies.tree import Element
     from proxy.core.evidence import Answer
     from proxy.core.model import CompareRules
+    from proxy.core.paths import Concrete
 
 __all__ = ["Comparison", "Difference", "Limits", "align_plain_values", "compare"]
 
 _DEFAULT_LIMITS = Limits()
+_NOT_INSTALLED = frozenset({"no_html", "no_xml"})
 Found = tuple[list[Difference], str]
 """The differences between two bodies, and what could not be compared ("" where all was)."""
 
@@ -65,7 +71,13 @@ def compare(
     differences = (*headers, *body)
     if differences:
         return Comparison(Verdict.MISMATCH, reason, differences)
-    return Comparison(Verdict.GAVE_UP if reason else Verdict.MATCH, reason, ())
+    return Comparison(_without_difference(reason), reason, ())
+
+
+def _without_difference(reason: str) -> Verdict:
+    if reason in _NOT_INSTALLED:
+        return Verdict.SKIPPED
+    return Verdict.GAVE_UP if reason else Verdict.MATCH
 
 
 def _is_other_kind(body: list[Difference]) -> bool:
@@ -163,6 +175,43 @@ def _document_differences(before: Any, after: Any, rules: CompareRules, limits: 
     return walk.differences, ""
 
 
+def _html_differences(before: str, after: str, rules: CompareRules, limits: Limits) -> Found:
+    return _tree_differences(parse_html(before), parse_html(after), rules, limits)
+
+
+def _xml_differences(before: str, after: str, rules: CompareRules, limits: Limits) -> Found:
+    old, new = parse_xml(before), parse_xml(after)
+    if old is None or new is None:  # not well-formed: a text like any other
+        return _text_differences(before, after, rules, limits)
+    return _tree_differences(old, new, rules, limits)
+
+
+def _tree_differences(before: Element, after: Element, rules: CompareRules, limits: Limits) -> Found:
+    walk = TreeWalk(rules, limits, lambda old, new, path: _embedded_differences(old, new, path, rules, limits))
+    try:
+        walk.compare(before, after)
+    except Truncated:
+        return walk.differences, "truncated"
+    return walk.differences, ""
+
+
+def _embedded_differences(
+    before: str, after: str, path: Concrete, rules: CompareRules, limits: Limits
+) -> list[Difference] | None:
+    """What differs between two JSON texts within a page; None where one isn't JSON."""
+    try:
+        old, new = parse_document(before), parse_document(after)
+    except ValueError:
+        return None
+    walk = Walk(rules, limits, lambda left, right: align_plain_values(left, right, limits))
+    walk.compare(old, new, path)
+    return [found for found in walk.differences if not _is_ignored(found.path, rules)]
+
+
+def _is_ignored(path: Concrete, rules: CompareRules) -> bool:
+    return any(rule.matches(path[:length]) for rule in rules.ignore for length in range(len(path) + 1))
+
+
 def _text_differences(before: str, after: str, _rules: CompareRules, _limits: Limits) -> Found:
     return text_differences(before, after) if before != after else [], ""
 
@@ -185,6 +234,8 @@ FIND: dict[Kind, Callable[[Any, Any, CompareRules, Limits], Found]] = {
     "ndjson": _document_differences,
     "events": _document_differences,
     "form": _document_differences,
+    "html": _html_differences,
+    "xml": _xml_differences,
     "text": _text_differences,
     "bytes": _bytes_differences,
 }

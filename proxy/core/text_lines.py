@@ -15,7 +15,7 @@ from proxy.core.excerpt import excerpts
 from proxy.core.shape import EXTRA, MISSING, shape_of_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 # SequenceMatcher is quadratic, at worst cubic: above this many changed lines, the n-th is compared with the n-th.
 _MAX_ALIGNED_LINES = 400
@@ -49,7 +49,7 @@ def _without_common_ends(before: list[str], after: list[str]) -> tuple[list[str]
     return before[start:end_before], after[start:end_after]
 
 
-def common_ends(before: list[str], after: list[str]) -> tuple[int, int, int]:
+def common_ends(before: Sequence[object], after: Sequence[object]) -> tuple[int, int, int]:
     """Where two lists begin to differ, and where, in each, they are equal again to the end."""
     shorter = min(len(before), len(after))
     start = 0

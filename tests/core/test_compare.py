@@ -59,8 +59,8 @@ def test_ignored_header_is_not_reported():
 @pytest.mark.parametrize(
     ("before", "after", "change"),
     [
-        ((b"{}", "application/json"), (b"<p>", "text/html"), "body json→text"),
-        ((b"<p>", "text/html"), (b"{}", "application/json"), "body text→json"),
+        ((b"{}", "application/json"), (b"<p>", "text/html"), "body json→html"),
+        ((b"<p>", "text/html"), (b"{}", "application/json"), "body html→json"),
         ((b"{}", "application/json"), (b"{a}", "application/json"), "body json→text"),
         ((b"{}", "application/json"), (b"", "application/json"), "body json→empty"),
         ((b"{}", "application/json"), (b"\x00", "application/octet-stream"), "body json→bytes"),

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from proxy.core.bodies.body import Body
 from proxy.core.bodies.events import EVENTS
 from proxy.core.bodies.form import FORM
+from proxy.core.bodies.html import HTML
 from proxy.core.bodies.json_form import JSON
 from proxy.core.bodies.ndjson import NDJSON
+from proxy.core.bodies.xml import XML
 from proxy.core.charset import text_of
 from proxy.core.content_type import parse_content_type
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from proxy.core.content_type import ContentType
 
 # In the order in which they are tried.
-_FORMS = (JSON, NDJSON, EVENTS, FORM)
+_FORMS = (JSON, NDJSON, EVENTS, FORM, HTML, XML)
 
 
 def read_body(content_type: str, body: bytes) -> Body:

@@ -98,7 +98,7 @@ LIES = (
         "lies: JSON that is a page",
         sent("[1]", "application/json"),
         sent("<!doctype html><h1>Oops", "application/json"),
-        body("$", "body json→text"),
+        body("$", "body json→html"),
     ),
     differs(
         "lies: JSON that is a text",
@@ -126,7 +126,7 @@ LIES = (
         "lies: a page that is JSON",
         sent("<p>", "text/html"),
         sent("[1]", "application/json"),
-        body("$", "body text→json"),
+        body("$", "body html→json"),
     ),
     differs(
         "lies: broken JSON on one side",

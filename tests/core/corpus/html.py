@@ -1,0 +1,101 @@
+"""Pages: what browsers make one is one, and each fault has its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.core.corpus.row import Row, Sent, body, differs, equal, gives_up, sent
+
+
+def page(content: str, head: str = "") -> Sent:
+    text = f"<!doctype html><html><head><title>t</title>{head}</head><body>{content}</body></html>"
+    return sent(text, "text/html; charset=utf-8")
+
+
+def same(name: str, before: str, after: str, **rules: Any) -> Row:
+    return equal(f"html: {name}", page(before), page(after), **rules)
+
+
+def changed(name: str, before: str, after: str, *places: tuple[str, str], **rules: Any) -> Row:
+    """`places` are (path below the body, shape)."""
+    expected = [body(f"$.html.body{path}", shape) for path, shape in places]
+    return differs(f"html: {name}", page(before), page(after), *expected, **rules)
+
+
+def json_script(text: str) -> str:
+    return f"<script type=application/json>{text}</script>"
+
+
+FEED = "<ul id=feed><li>1</li><li>2</li><li>3</li></ul>"
+
+ROWS = (
+    same("order of attributes", '<a href="/x" title="t">a</a>', "<a title=t href=/x>a</a>"),
+    same("order of classes", '<p class="a b">x</p>', '<p class=" b  a b ">x</p>'),
+    same("letter case of names", "<P ID=x>a</P>", "<p id=x>a</p>"),
+    same("left out end tags", "<ul><li>1</li><li>2</li></ul>", "<ul><li>1<li>2</ul>"),
+    same("forms of boolean attributes", "<input disabled>", '<input disabled="">'),
+    same("entities and characters", "<p>a &amp; b &eacute;</p>", "<p>a &#38; b é</p>"),
+    same("comments", "<p>a</p>", "<!-- rendered in 12 ms --><p>a</p>"),
+    same("blanks between blocks", "<div><p>a</p><p>b</p></div>", "<div>\n  <p>a</p>\n  <p>b</p>\n</div>"),
+    same("line breaks in a text", "<p>one two</p>", "<p>\n one\n two </p>"),
+    same("nonce", "<script nonce=a>f()</script>", "<script nonce=b>f()</script>"),
+    same("token of a form", "<input type=hidden name=_csrf value=a1>", "<input type=hidden name=_csrf value=b2>"),
+    same("hashed name", "<img src=/i/logo.3f9a1c2b.png>", "<img src=/i/logo.77aa0c2d.png>"),
+    same("version of a script", "<script src='/a.js?v=17'></script>", "<script src='/a.js?v=18'></script>"),
+    same("attribute ignored", "<a href=/1>x</a>", "<a href=/2>x</a>", ignore=('$..["@href"]',)),
+    same("element ignored", f"{FEED}<footer>1</footer>", f"{FEED}<footer>2</footer>", ignore=("$..footer",)),
+    same("missing element ignored", f"{FEED}<footer>1</footer>", FEED, ignore=("$.html.body.footer",)),
+    same(
+        "embedded JSON in another order",
+        json_script('{"a":1,"b":2}'),
+        json_script('{"b":2, "a":1}'),
+    ),
+    changed("text", "<p>one</p>", "<p>two</p>", ('.p["#text"]', "value")),
+    changed("escaped twice", "<p>a &amp; b</p>", "<p>a &amp;amp; b</p>", ('.p["#text"]', "html-escaped")),
+    changed("blank before an inline element", "<p>a <b>x</b></p>", "<p>a<b>x</b></p>", ('.p["#text"]', "white space")),
+    changed("blanks in pre", "<pre> a</pre>", "<pre>a</pre>", ('.pre["#text"]', "white space")),
+    changed("attribute", "<a href=/1>x</a>", "<a href=/2>x</a>", ('.a["@href"]', "value")),
+    changed("attribute missing", "<a href=/1 rel=next>x</a>", "<a href=/1>x</a>", ('.a["@rel"]', "missing")),
+    changed("class", "<p class='a b'>x</p>", "<p class='a c'>x</p>", ('.p["@class"]', "value")),
+    changed("item missing", FEED, FEED.replace("<li>2</li>", ""), ('["ul#feed"].li', "missing")),
+    changed("item extra", FEED, FEED.replace("</ul>", "<li>4</li></ul>"), ('["ul#feed"].li', "extra")),
+    changed(
+        "items turned round", FEED, "<ul id=feed><li>3</li><li>2</li><li>1</li></ul>", ('["ul#feed"]', "reordered")
+    ),
+    changed(
+        "a whole section missing is one", f"<p>a</p><section>{FEED}</section>", "<p>a</p>", (".section", "missing")
+    ),
+    changed("another element", "<p><b>x</b></p>", "<p><i>x</i></p>", (".p.b", "missing"), (".p.i", "extra")),
+    changed(
+        "in a template",
+        "<template><i>1</i></template>",
+        "<template><i>2</i></template>",
+        ('.template["#text"]', "value"),
+    ),
+    changed("in a script", "<script>f(1)</script>", "<script>f(2)</script>", ('.script["#text"]', "value")),
+    changed(
+        "in embedded JSON",
+        json_script('{"a":1}'),
+        json_script('{"a":"1"}'),
+        (".script.a", "number→numeric string"),
+    ),
+    changed(
+        "link of an anchor is no asset",
+        "<a href=/post.3f9a1c21.png>x</a>",
+        "<a href=/post.3f9a1c22.png>x</a>",
+        ('.a["@href"]', "value"),
+    ),
+    differs(
+        "html: title",
+        page("", "<title>a</title>"),
+        page("", "<title>b</title>"),
+        body('$.html.head.title["#text"]', "value"),
+    ),
+    differs(
+        "html: by its look",
+        sent("<!DOCTYPE html><p>1"),
+        sent("<!DOCTYPE html><p>2"),
+        body('$.html.body.p["#text"]', "value"),
+    ),
+    gives_up("html: too deep", page("<div>" * 300 + "1"), page("<div>" * 300 + "2"), "depth"),
+)
