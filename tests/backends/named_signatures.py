@@ -12,7 +12,7 @@ SIGNATURES = {
     Bug.TIE_ORDER: ("feeds", "body", "$.latest", "reordered"),
     Bug.NOT_FOUND_DETAIL: ("feeds", "body", "$.detail", "value"),
     Bug.COOKIE_SAMESITE: ("session", "header", "set-cookie.session.samesite", "missing"),
-    Bug.DOUBLE_ESCAPED_TITLE: ("pages", "body", "$", "line html-escaped"),
+    Bug.DOUBLE_ESCAPED_TITLE: ("pages", "body", '$.html.body.main.h1["#text"]', "html-escaped"),
     Bug.UNREAD_OFF_BY_ONE: ("unread", "body", "$.total", "value"),
 }
 # Slow search changes no answer.
