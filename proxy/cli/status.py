@@ -97,7 +97,7 @@ def render(state: Json, routes: list[Json]) -> RenderableType:
     from rich.text import Text  # noqa: PLC0415
 
     table = build_table(COLUMNS, [row(route) for route in routes], COLUMNS[2:])
-    notes = [*hold_lines(routes), *gap_lines(routes)]
+    notes = [*hold_lines(routes), *gap_lines(routes), *stale_lines(routes)]
     return Group(*map(Text, map(plain, header_lines(state))), Text(), table, *map(Text, map(plain, ["", *notes])))
 
 
@@ -146,6 +146,12 @@ def hold_lines(routes: list[Json]) -> list[str]:
 def gap_lines(routes: list[Json]) -> list[str]:
     """One line for each route with something that was not compared (law 5)."""
     return [f"not compared, {route['name']}: {skipped_reasons(route)}" for route in routes if skipped_reasons(route)]
+
+
+def stale_lines(routes: list[Json]) -> list[str]:
+    """One line for each route with rules that find nothing."""
+    found = ((route["name"], route.get("stale_rules")) for route in routes)
+    return [f"rules that found nothing, {name}: {', '.join(rules)}" for name, rules in found if rules]
 
 
 def _latency(quantiles: Json | None) -> str:

@@ -24,6 +24,7 @@ from proxy.control.outcome import Message, Outcome, encode_outcome
 from proxy.core.compare import Limits, compare
 from proxy.core.evidence import Verdict, decode_pair
 from proxy.core.model import VERSION_HEADER
+from proxy.core.rule_use import RuleWatch
 from proxy.core.signature import sign
 from proxy.process import die_with_parent
 from proxy.traffic.frames import HEAD, decode_json, encode
@@ -68,6 +69,7 @@ class Comparer:
         # The bound was kept by the worker, before it masked: a mask may be longer than what it hides.
         self._limits = Limits(max_bytes=max_body_bytes * 5 // 4)
         self._rules: dict[str, CompareRules] = {}
+        self._watches: dict[str, RuleWatch] = {}
         self._hosts: set[str] = set()
         self._version_header = VERSION_HEADER
         self._examples = examples or Examples()
@@ -76,6 +78,7 @@ class Comparer:
         """Takes the rules from a config's document (`config.Loaded.document`)."""
         migration = config.build(document)
         self._rules = {route.name: route.compare for route in migration.routes}
+        self._watches = {route: RuleWatch(rules) for route, rules in self._rules.items()}
         self._version_header = migration.new.version_header
         self._hosts = {_authority(backend) for backend in (migration.legacy, migration.new)}
 
@@ -113,6 +116,7 @@ class Comparer:
             has_more=any(each.signature.id not in first for each in signed),
             version=_version(pair, self._version_header),
             request_id=pair.request_id if first else "",
+            rules_met=self._watches[pair.route].look(pair.control, pair.candidate),
         )
 
 

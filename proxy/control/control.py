@@ -33,6 +33,7 @@ from proxy.control.rejudge import Rejudge
 from proxy.control.retention import keep_swept
 from proxy.control.retry import Retry
 from proxy.control.rollout import LiveRollout
+from proxy.control.rule_use import RuleUse
 from proxy.control.store_threads import StoreThreads
 from proxy.control.totals import Totals
 from proxy.control.triage import Triage
@@ -71,11 +72,12 @@ class Control:
         self._stack = AsyncExitStack()
         self._threads = StoreThreads()
         self._silenced = Silenced()
+        self._rule_use = RuleUse()
         self._recorder = Recorder(store, settings.node)
         self._comparers = Comparers(
             settings.comparers, settings.compare_timeout_s, max_body_bytes=settings.max_compared_bytes
         )
-        intake = Intake(self._comparers, self._recorder, self._silenced)
+        intake = Intake(self._comparers, self._recorder, self._silenced, self._rule_use)
         self._link = LinkServer(settings.link_path, intake, self._comparers.window)
         self._comparers.on_window = self._link.set_window
         self._live = LiveRollout(settings, environ, self._publish)
@@ -95,6 +97,7 @@ class Control:
 
     def _publish(self, document: Mapping[str, Any]) -> None:
         self._comparers.set_rules(document["config"])
+        self._rule_use.set_rules(self._compare_rules())
         self._link.publish(document)
         self._rejudge.wake()
 
@@ -239,7 +242,8 @@ class Control:
         totals, users = await self._totals.read()
         if since is not None:
             totals = await self._totals.read_since(since, [each.name for each in self._live.rollout.migration.routes])
-        return figures.route_rows(self._live.rollout, totals, users)
+        rows = figures.route_rows(self._live.rollout, totals, users)
+        return [{**row, "stale_rules": self._rule_use.stale(row["name"])} for row in rows]
 
     async def metrics_snapshot(self) -> Json:
         """For Prometheus, which adds nodes up itself: this node's counters since its start; users are all nodes'."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from proxy.control.link import Arrived
     from proxy.control.noise import Silenced
     from proxy.control.recorder import Recorder
+    from proxy.control.rule_use import RuleUse
 
 BUSY = "comparer_busy"
 
@@ -30,11 +31,17 @@ class Intake:
     """See the module. It is the `Taker` of the link server."""
 
     def __init__(
-        self, comparers: Comparers, recorder: Recorder, silenced: Silenced, now: Callable[[], float] = time.time
+        self,
+        comparers: Comparers,
+        recorder: Recorder,
+        silenced: Silenced,
+        rule_use: RuleUse,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._comparers = comparers
         self._recorder = recorder
         self._silenced = silenced
+        self._rule_use = rule_use
         self._showings = Showings()
         self._now = now
 
@@ -60,5 +67,6 @@ class Intake:
             return
         self._recorder.count(outcome.route, counter_of(outcome, self._silenced))
         self._recorder.take_sightings(sightings_of(outcome, self._now()))
+        self._rule_use.note(outcome)
         self._recorder.take_shown(self._showings.of(outcome))
         arrived.settle()

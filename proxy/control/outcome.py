@@ -32,7 +32,7 @@ class Outcome:
     `signatures` are its differences, each once; `has_more` says that there were too many to list. `example` is the
     masked pair as JSON (docs/admin-api.md), meant for the signatures in `example_for`; None where a recent one will do.
     `version` is what the new backend says of itself (`backends.new.version_header`), or "". `request_id` is told of
-    pairs that differ.
+    pairs that differ. `rules_met` are the rules (`core.rule_use`) found for the first time; None where nobody looked.
     """
 
     route: str
@@ -45,6 +45,7 @@ class Outcome:
     has_more: bool = False
     version: str = ""
     request_id: str = ""
+    rules_met: frozenset[str] | None = None
 
 
 def encode_outcome(outcome: Outcome) -> bytes:
@@ -58,6 +59,7 @@ def encode_outcome(outcome: Outcome) -> bytes:
         "has_more": outcome.has_more,
         "version": outcome.version,
         "request_id": outcome.request_id,
+        "rules_met": None if outcome.rules_met is None else sorted(outcome.rules_met),
     }
     text = json.dumps(head, separators=(",", ":")).encode()
     return b"".join((_LENGTH.pack(len(text)), text, outcome.example or b""))
@@ -78,6 +80,7 @@ def decode_outcome(payload: bytes) -> Outcome:
             example_for=frozenset(head["example_for"]),
             has_more=head["has_more"],
             version=head["version"],
+            rules_met=None if head["rules_met"] is None else frozenset(head["rules_met"]),
             request_id=head["request_id"],
         )
     except (struct.error, KeyError, TypeError) as error:

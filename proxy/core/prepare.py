@@ -43,6 +43,11 @@ def prepare(document: Any, rules: CompareRules) -> Any:
     return document
 
 
+def has_place(document: Any, path: Path) -> bool:
+    """Whether the path leads anywhere in the document."""
+    return not path.steps or next(_places(document, path.steps), None) is not None
+
+
 def _remove(document: Any, path: Path) -> None:
     """Take out every place that the path names."""
     for container, part in list(_places(document, path.steps)):

@@ -12,6 +12,7 @@ from proxy.control.comparer import Comparer
 from proxy.control.intake import Intake
 from proxy.control.noise import Silenced, read_silenced
 from proxy.control.recorder import Recorder
+from proxy.control.rule_use import RuleUse
 from proxy.core.signature import Signature
 from proxy.store import Batch, Sighting
 from tests.control.nodes import make_settings, open_store, until
@@ -59,7 +60,7 @@ class Feed:
         self.silenced = Silenced()
         self._comparer = Comparer(1_048_576)
         self._comparer.set_rules(make_document())
-        self._intake = Intake(self, recorder, self.silenced)  # type: ignore[arg-type]  # see `submit`
+        self._intake = Intake(self, recorder, self.silenced, RuleUse())  # type: ignore[arg-type]  # see `submit`
         self._chance = random.Random(SEED)
         self._number = 0
 

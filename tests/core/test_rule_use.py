@@ -1,0 +1,85 @@
+"""Which rules find a place in answers."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from proxy.core.model import CompareRules
+from proxy.core.paths import parse
+from proxy.core.rule_use import LOOK_EVERY, RuleWatch, rule_names
+from proxy.core.value_rules import Pattern, Tolerance
+from tests.core.answers import make_answer
+
+RULES = CompareRules(
+    ignore=(parse("$.at"), parse("$.items[*].etag")),
+    ignore_headers=frozenset({"x-a", "set-cookie.session"}),
+    unordered=(parse("$..tags"),),
+    keys=((parse("$.items"), "id"),),
+    values=((parse("$.score"), Tolerance(Decimal(1))),),
+    header_values=(("x-build", Pattern("hex")),),
+)
+
+
+def met(watch: RuleWatch, body: Any, content_type: str = "application/json", *headers: tuple[str, str]) -> set[str]:
+    """What the next look finds."""
+    answer = make_answer(body, content_type, headers=headers)
+    looks = [watch.look(answer, make_answer({})) for _ in range(LOOK_EVERY)]
+    assert [None] * (LOOK_EVERY - 1) == looks[:-1]
+    return set(looks[-1] or ())
+
+
+def test_rules_are_named_as_people_write_them():
+    """Kind and place; a header's place is its name."""
+    assert (
+        "ignore: $.at",
+        "ignore: $.items[*].etag",
+        "unordered: $..tags",
+        "keys: $.items",
+        "tolerance: $.score",
+        "ignore: header:set-cookie.session",
+        "ignore: header:x-a",
+        "pattern: header:x-build",
+    ) == rule_names(RULES)
+
+
+def test_rule_is_told_once_when_its_place_is_there():
+    """On either side, at any depth, whatever its value; then it isn't looked for any more."""
+    watch = RuleWatch(RULES)
+    assert set() == met(watch, {"a": 1})
+    assert {"ignore: $.at", "keys: $.items"} == met(watch, {"at": None, "items": []})
+    assert {"unordered: $..tags"} == met(watch, {"at": 1, "items": [{"tags": [1]}]})
+    found = met(watch, {"items": [{}, {"etag": 1}], "score": 1}, "application/json", ("x-a", ""), ("set-cookie", "a=1"))
+    expected = {
+        "ignore: $.items[*].etag",
+        "tolerance: $.score",
+        "ignore: header:x-a",
+        "ignore: header:set-cookie.session",
+    }
+    assert expected == found
+    assert {"pattern: header:x-build"} == met(watch, {}, "application/json", ("x-build", "1"))
+
+
+def test_nothing_is_looked_for_once_all_is_found():
+    """It would cost reading both bodies for nothing."""
+    watch = RuleWatch(CompareRules(ignore=(parse("$.at"),)))
+    assert {"ignore: $.at"} == met(watch, {"at": 1})
+    assert [None] * LOOK_EVERY == [watch.look(make_answer({}), make_answer({})) for _ in range(LOOK_EVERY)]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "expected"),
+    [
+        (b'{"at": 1}\n{"at": 2}\n', "application/x-ndjson", set()),
+        (b"at=1", "application/x-www-form-urlencoded", {"ignore: $.at"}),
+        (b"<p>at</p>", "text/html", {"ignore: $.at"}),
+        (b"at", "text/plain", set()),
+        (b"\x00at", "application/octet-stream", set()),
+        (b'{"a":' * 100_000, "application/json", set()),
+    ],
+)
+def test_other_bodies_are_read_as_they_are_compared(body: bytes, content_type: str, expected: set[str]):
+    """What can't be read finds nothing, and breaks nothing; of pages nobody knows, so no rule gets stale by them."""
+    assert expected == met(RuleWatch(CompareRules(ignore=(parse("$.at"),))), body, content_type)
