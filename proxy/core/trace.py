@@ -24,6 +24,7 @@ _SAMPLED = 0x01
 # "Other Flags": vendors MUST set them to zero. 0x02 says that the trace id is random (Level 2), which it stays.
 _KNOWN_FLAGS = _SAMPLED | 0x02
 _LINE = b"traceparent: 00-%b-%016x-%02x\r\n"
+_NEW_LINE = b"traceparent: 00-%%032x-%%016x-%02x\r\n" % _SAMPLED
 _TRACE_ID, _SPAN_ID = slice(16, 48), slice(49, 65)
 
 
@@ -56,7 +57,7 @@ def continue_trace(values: list[bytes] | None, random_bits: Callable[[int], int]
     """The trace that these values of `traceparent` began, or a new one."""
     parent = _parent(values[0]) if values is not None and len(values) == 1 else None
     if parent is None:
-        return Trace(_LINE % (b"%032x" % (random_bits(128) or 1), random_bits(64) or 1, _SAMPLED), False)
+        return Trace(_NEW_LINE % (random_bits(128) or 1, random_bits(64) or 1), False)
     trace_id, flags = parent
     return Trace(_LINE % (trace_id, random_bits(64) or 1, flags), True)
 

@@ -53,14 +53,9 @@ class Asker:
         call.watch.request_sent(b"")
         return exchange
 
-    @staticmethod
-    def is_final(call: Call, exchange: Exchange) -> bool:
-        """Whether the answer is whole and is the one that the user gets."""
-        return exchange.is_complete and not _calls_for_fallback(call, exchange)
-
     # --- rule 5, for who answers the user ---
     def answered(self, exchange: Exchange) -> None:
-        """An answer that `is_final` goes to the user without `ask`."""
+        """A whole answer that doesn't call for a fallback goes to the user without `ask`."""
         self._health.answered(exchange.side, exchange.status, exchange.started_at, exchange.finished_at)
 
     def left(self, call: Call) -> None:
@@ -96,7 +91,7 @@ class Asker:
             self._health.left(side, began)
             raise
         self._health.answered(side, exchange.status, began, self._now())
-        if _calls_for_fallback(call, exchange):
+        if calls_for_fallback(call, exchange):
             exchange.abandon()
             return await self._fall_back(call, str(exchange.status))
         return exchange
@@ -203,5 +198,6 @@ def _may_fall_back(call: Call, side: Side) -> bool:
     return side == NEW and call.route is not None and call.route.fallback and _may_repeat(call)
 
 
-def _calls_for_fallback(call: Call, exchange: Exchange) -> bool:
+def calls_for_fallback(call: Call, exchange: Exchange) -> bool:
+    """Whether the answer that has begun is one that legacy's takes the place of."""
     return exchange.status in FAILED_STATUSES and _may_fall_back(call, exchange.side)

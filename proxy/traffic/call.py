@@ -46,7 +46,7 @@ _REFUSED_METHODS = frozenset({"CONNECT", "TRACE"})  # a tunnel past every decisi
 class Visit:
     """What the field lines of a connection's requests mean under one rollout."""
 
-    __slots__ = ("current", "decisions", "head", "is_shown", "key", "lines")
+    __slots__ = ("current", "decisions", "expects_body", "head", "is_shown", "key", "lines")
 
     def __init__(self, current: Current, lines: bytes, head: RequestHead, *, is_shown: bool) -> None:
         """`is_shown`: the user is one of ours, whose answers say how they were made."""
@@ -54,6 +54,7 @@ class Visit:
         self.is_shown = is_shown
         self.lines = lines
         self.head = head
+        self.expects_body = head.has_body or head.is_websocket
         self.key = find_key(current.rollout.migration.users, head.values.get)
         self.decisions: dict[tuple[str | None, bool], Decision] = {}
 
@@ -184,7 +185,7 @@ class Reader:
             return call
         path = target.partition(b"?")[0].decode("latin-1")
         call.route = current.table.find(name, unquote(path) if "%" in path else path, head.host)
-        if head.has_body or head.is_websocket:
+        if visit.expects_body:
             call.upload = Upload(user, self._max_kept, has_body=True)
         else:
             call.upload = self._no_upload

@@ -47,29 +47,18 @@ class Evidence:
     def take(self, pair: OpenPair) -> None:
         """Settles the pair, or sends it to be compared."""
         try:
-            self._take(pair)
+            is_noise = pair.kind == "noise"
+            pair.tally.count("self_pairs" if is_noise else "pairs")
+            if _is_same(pair):
+                pair.tally.count("self_matches" if is_noise else "match")
+                pair.has_become("match")
+            else:
+                self._hand_on(pair)
         except Exception:  # rule 2
             pair.skip("fault")
             log.exception("pair.faulted")
 
-    def _take(self, pair: OpenPair) -> None:
-        shadow = pair.shadow
-        if shadow is None:
-            raise RuntimeError("a pair is finished only after its shadow")
-        is_noise = pair.kind == "noise"
-        pair.tally.count("self_pairs" if is_noise else "pairs")
-        if shadow.is_as_expected or is_same(
-            pair.served_status,
-            pair.served_head.lines,
-            pair.served_body,
-            shadow.status,
-            shadow.head.lines,
-            pair.shadow_body,
-            pair.current.uncompared[pair.route.name],
-        ):
-            pair.tally.count("self_matches" if is_noise else "match")
-            pair.has_become("match")
-            return
+    def _hand_on(self, pair: OpenPair) -> None:
         refusal = self._link.refusal()
         if refusal is not None:
             pair.skip(refusal)
@@ -127,6 +116,21 @@ class Evidence:
                 first_difference=seen.first_difference(),
             )
         )
+
+
+def _is_same(pair: OpenPair) -> bool:
+    shadow = pair.shadow
+    if shadow is None:
+        raise RuntimeError("a pair is finished only after its shadow")
+    return shadow.is_as_expected or is_same(
+        pair.served_status,
+        pair.served_head.lines,
+        pair.served_body,
+        shadow.status,
+        shadow.head.lines,
+        pair.shadow_body,
+        pair.current.uncompared[pair.route.name],
+    )
 
 
 def _answer(seen: Observation, status: int, lines: bytes, chunks: list[bytes], elapsed_s: float) -> Answer:

@@ -17,6 +17,7 @@ import structlog
 
 from proxy.errors import Overloaded, RequestRefused, UpstreamError
 from proxy.traffic.answer import answer, answer_at_once, answer_failure, answered, make_options, make_problem
+from proxy.traffic.ask import calls_for_fallback
 from proxy.traffic.body import ClientLeft
 from proxy.traffic.upstream.exchange import unheard
 
@@ -106,7 +107,7 @@ class Handler:
             call.user.transport.abort()
 
     def _advance(self, call: Call, exchange: Exchange) -> None:
-        if self._asker.is_final(call, exchange) and call.user.can_write:
+        if exchange.is_complete and call.user.can_write and not calls_for_fallback(call, exchange):
             self.in_flight -= 1
             exchange.notify = unheard
             call.exchange = None

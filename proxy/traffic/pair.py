@@ -68,13 +68,10 @@ class OpenPair:
         self.shadow_lines = call.shadow_lines()
         self.key = call.key
         self.tally = call.tally
+        self.is_write = call.method not in SAFE_METHODS
         self.at = time.time()
         self.served_body = []
         self.shadow_body = []
-
-    @property
-    def is_write(self) -> bool:
-        return self.method not in SAFE_METHODS
 
     # --- the user's side ---
     def keep(self, chunks: list[bytes]) -> None:
@@ -138,18 +135,23 @@ class OpenPair:
     def progress(self) -> None:
         """Called by the shadow's exchange whenever something came in."""
         try:
-            self._progress()
+            shadow = self.shadow
+            if shadow is None or self.has_shadow_ended:
+                return
+            if shadow.error is not None:
+                self._shadow_ended()
+                self.lost(shadow_reason(shadow.error))
+                return
+            if not shadow.is_as_expected:  # else nothing was kept of it
+                self._take(shadow)
+            if shadow.is_complete and not self.has_shadow_ended:
+                self._shadow_ended()
+                self.tally.answered(self.shadow_side, shadow.finished_at - shadow.started_at)
+                self._settle()
         except Exception as error:  # law 1
             self.fault(error)
 
-    def _progress(self) -> None:
-        shadow = self.shadow
-        if shadow is None or self.has_shadow_ended:
-            return
-        if shadow.error is not None:
-            self._shadow_ended()
-            self.lost(shadow_reason(shadow.error))
-            return
+    def _take(self, shadow: Exchange) -> None:
         chunks = shadow.take()
         size = _size(chunks)
         if size > _SMALL_BYTES:
@@ -159,10 +161,6 @@ class OpenPair:
             self._reserve(size)
             if size >= _LARGE_BYTES:
                 shadow.rest(_REST_S)
-        if shadow.is_complete and not self.has_shadow_ended:
-            self._shadow_ended()
-            self.tally.answered(self.shadow_side, shadow.finished_at - shadow.started_at)
-            self._settle()
 
     def _reserve(self, size: int) -> bool:
         self.bytes_kept += size

@@ -219,7 +219,7 @@ class ServerProtocol(asyncio.Protocol):
     def _expect_body(self, call: Call) -> None:
         """Raises RequestRefused for a body that is said to be too long."""
         self._body = None
-        if call.head.has_body or call.head.is_websocket:
+        if call.visit.expects_body:
             self._body = Incoming(call.head, self._limits.max_body_bytes, self._loop.time())
             data, self._buffer = self._buffer, b""
             if data:
@@ -367,7 +367,8 @@ class ServerProtocol(asyncio.Protocol):
     @property
     def is_last(self) -> bool:
         """Whether the connection ends with the answer under way."""
-        return not (self._keeps_alive and self._is_body_complete) or bool(self._closing_since)
+        body = self._body
+        return not self._keeps_alive or bool(self._closing_since) or not (body is None or body.is_complete)
 
     def answer_ourselves(self, data: bytes) -> None:
         """Writes a whole answer that no backend made; it says `connection: close` where this one `is_last`."""

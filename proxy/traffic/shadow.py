@@ -87,7 +87,7 @@ class Shadows:
             return "not_sampled"
         if shadow_side == NEW and not is_new_healthy:
             return "unhealthy"
-        return "shed" if self.is_full(route) or self.is_pressed() else None
+        return "shed" if self.is_pressed() else None
 
     def is_full(self, route: Route) -> bool:
         """Whether as much is under way as may be: in all, for this route, or of bytes in a second."""
@@ -131,20 +131,19 @@ class Shadows:
         """The pair of this request, and a second one of legacy with itself if it is in the noise sample."""
         made = OpenPair(self, call, route, "candidate")
         self._begin(made)
-        if not self._is_noise_run(call, route):
+        if not route.compare.noise_millipercent or not self._is_noise_run(call, route):
             return (made,)
         again = OpenPair(self, call, route, "noise")
         self._begin(again)
         return (made, again)
 
     def _is_noise_run(self, call: Call, route: Route) -> bool:
-        share = route.compare.noise_millipercent
-        if not share or call.decision.backend != LEGACY or call.method not in SAFE_METHODS:
+        if call.decision.backend != LEGACY or call.method not in SAFE_METHODS:
             return False
         if self._open >= self._max_in_all:
             return False
         salt = call.current.rollout.migration.users.salt
-        return is_sampled(salt, "noise", route.name, call.request_id, share)
+        return is_sampled(salt, "noise", route.name, call.request_id, route.compare.noise_millipercent)
 
     def _begin(self, pair: OpenPair) -> None:
         name = pair.route.name

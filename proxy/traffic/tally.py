@@ -48,8 +48,9 @@ class RouteTally:
     def served(self, side: Side, status: int, elapsed_s: float | None) -> None:
         """One whole answer that a user got; without a time of its own where it lasts as users like (WebSockets)."""
         counts = self.counts
-        for name in _SERVED[side, status // 100]:
-            counts[name] = counts.get(name, 0) + 1
+        by_side, by_class = _SERVED[side, status // 100]
+        counts[by_side] = counts.get(by_side, 0) + 1
+        counts[by_class] = counts.get(by_class, 0) + 1
         if elapsed_s is not None:
             self.answered(side, elapsed_s)
 

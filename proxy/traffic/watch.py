@@ -50,7 +50,7 @@ class Watch:
         if body is None:
             self._skip("request_too_large")
             return
-        if self._shadows.is_full(call.route):  # it was not yet when the request began
+        if self._shadows.is_full(call.route):
             self._skip("shed")
             return
         self._pairs = self._shadows.open(call, call.route)

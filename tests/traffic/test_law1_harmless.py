@@ -250,9 +250,9 @@ FAULTS: dict[str, tuple[Any, str]] = {
     "starting": (Shadows, "_start"),
     "keeping": (OpenPair, "keep"),
     "noting the answer": (OpenPair, "answered"),
-    "reading the shadow": (OpenPair, "_progress"),
+    "reading the shadow": (OpenPair, "_take"),
     "settling": (OpenPair, "_settle"),
-    "judging": (Evidence, "_take"),
+    "judging": (evidence_module, "_is_same"),
     "comparing": (evidence_module, "is_same"),
     "masking": (Evidence, "encode"),
 }

@@ -121,7 +121,7 @@ class Connection(asyncio.Protocol):
         if exchange is not None:
             self._now = monotonic()
             if exchange.status and self._left is None and exc is None:
-                self._complete(exchange)
+                exchange.completed(self._now)
                 self._finish(exchange)
             else:
                 self._broken_off(exchange)
@@ -229,7 +229,7 @@ class Connection(asyncio.Protocol):
             exchange.body_received(data)
         self._left = left = left - len(data)
         if not left:
-            self._complete(exchange)
+            exchange.completed(self._now)
 
     def _chunks_received(self, exchange: Exchange, chunked: Chunked, data: bytes) -> None:
         try:
@@ -242,7 +242,7 @@ class Connection(asyncio.Protocol):
         if chunked.is_whole:
             self._is_reusable = self._is_reusable and not rest
             exchange.trailers = chunked.trailers
-            self._complete(exchange)
+            exchange.completed(self._now)
 
     # --- Carrier ---
     def pause(self) -> None:
@@ -291,13 +291,11 @@ class Connection(asyncio.Protocol):
         return not self.is_lost and not self._transport.is_closing()
 
     # --- endings ---
-    def _complete(self, exchange: Exchange) -> None:
-        exchange.completed(self._now)
-
     def _finish(self, exchange: Exchange) -> None:
         self._exchange = None
         exchange.carrier = None
-        self.resume()
+        if self._is_paused:
+            self.resume()
         if self._is_reusable and exchange.is_request_sent:
             self.idle_since = self._now
             self._pool.release(self)

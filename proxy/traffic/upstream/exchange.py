@@ -55,7 +55,7 @@ class Exchange:
     """
 
     # What most exchanges never change is the class's: half of the time it takes to make one.
-    body: bytes
+    body = b""
     buffered = 0
     carrier: Carrier | None = None
     error: UpstreamError | None = None
@@ -63,8 +63,10 @@ class Exchange:
     has_answer_begun = False
     idle_timeout_s: float | None = None
     is_as_expected = False
+    is_chunked = False
     is_complete = False
     is_paused = False
+    is_request_sent = True
     is_reused = False
     is_upgraded = False
     may_upgrade = False
@@ -97,9 +99,10 @@ class Exchange:
         self.method = method
         self.target = target
         self.lines = lines
-        self.body = body
-        self.is_chunked = is_chunked
-        self.is_request_sent = is_request_whole
+        if body or is_chunked or not is_request_whole:
+            self.body = body
+            self.is_chunked = is_chunked
+            self.is_request_sent = is_request_whole
         self.deadlines = deadlines
         self.started_at = now
         self.finished_at = now
@@ -152,8 +155,9 @@ class Exchange:
 
     def completed_as_expected(self, now: float) -> None:
         """The bytes in `expected` have come, to the last one: there is nothing in them that isn't known."""
-        self.is_as_expected = True
-        self.completed(now)
+        self.is_as_expected = self.is_complete = True
+        self.finished_at = now
+        self.deadlines.discard(self)
 
     def failed(self, error: UpstreamError, now: float) -> None:
         """Ends the exchange. Later feeds are ignored by its clients, because it has no carrier any more."""

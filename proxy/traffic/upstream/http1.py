@@ -185,7 +185,8 @@ class Http1Upstream:
     def release(self, connection: Connection) -> None:
         self._failures = 0
         self._idle.append(connection)
-        self._wake_next()
+        if self._waiters:
+            self._wake_next()
 
     def lost(self, connection: Connection) -> None:
         self._open.discard(connection)
