@@ -14,8 +14,9 @@ import binascii
 import json
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from proxy.core.bucket import bucket_of, user_hash
 from proxy.core.model import LEGACY, NEW, Side
@@ -28,7 +29,8 @@ ISSUED_COOKIE = "changeover_id"
 _MAX_JWT_LENGTH = 8192  # the limit of a header line in most servers (node, Apache: 8 KiB)
 
 
-class Decision(NamedTuple):  # a tuple, because one is made for each request: a third of a frozen dataclass's time
+@dataclass(slots=True)  # not frozen: one is made for each request, in a third of the time
+class Decision:
     """The side that serves and the reason. `hashed` and `bucket` are None where no key was hashed."""
 
     backend: Side

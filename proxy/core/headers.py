@@ -8,8 +8,9 @@ request took is `forwarding`'s.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from proxy.core.forwarding import FORWARDING_FIELDS, is_forwarding_field
 from proxy.core.framing import answer_length, request_framing
@@ -82,7 +83,8 @@ _MOST_KNOWN = 4096
 _MOST_LINE_BYTES = 256
 
 
-class RequestHead(NamedTuple):  # as Decision: one for each request
+@dataclass(slots=True)  # not frozen: one is made for each request, in a third of the time
+class RequestHead:
     """A request's header fields, sorted out.
 
     `lines` are the fields to forward, each ended by CRLF, without the empty line at the end and without what is new
@@ -279,7 +281,8 @@ def origin_form(target: bytes, method: bytes, host: str | None) -> bytes:
 
 
 # --- answers ---
-class AnswerHead(NamedTuple):
+@dataclass(slots=True)  # as RequestHead
+class AnswerHead:
     """What an answer's fields say. `lines` are those that the user gets, each with its CRLF.
 
     `length` is None without Content-Length; then the body is chunked, or ends with the connection.

@@ -13,7 +13,8 @@ No chance here: `random_bits` is called with a number of bits, as `random.getran
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +29,8 @@ _NEW_LINE = b"traceparent: 00-%%032x-%%016x-%02x\r\n" % _SAMPLED
 _TRACE_ID, _SPAN_ID = slice(16, 48), slice(49, 65)
 
 
-class Trace(NamedTuple):  # one for each request
+@dataclass(slots=True)  # not frozen: one is made for each request, in a third of the time
+class Trace:
     """A request's place in its trace. `line` is for the backend that serves it, ended by CRLF.
 
     `is_continued`: the request brought the trace, so that its `tracestate` belongs to it.

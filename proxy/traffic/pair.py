@@ -35,20 +35,47 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 §9.2.1, withou
 class OpenPair:
     """One request whose two answers are being collected. `finished` is called once both are there."""
 
-    # As in Exchange: what a pair begins with is the class's.
-    bytes_kept = 0
-    entry: Entry | None = None
-    has_answer = False
-    has_shadow_ended = False
-    is_closed = False
-    outcome = ""
-    request_bytes = 0
+    __slots__ = (  # as Exchange
+        "at",
+        "bytes_kept",
+        "current",
+        "entry",
+        "has_answer",
+        "has_shadow_ended",
+        "head",
+        "is_closed",
+        "is_write",
+        "key",
+        "kind",
+        "method",
+        "outcome",
+        "raw_method",
+        "request_bytes",
+        "request_id",
+        "request_lines",
+        "route",
+        "served_body",
+        "served_elapsed_s",
+        "served_head",
+        "served_side",
+        "served_status",
+        "shadow",
+        "shadow_body",
+        "shadow_lines",
+        "shadow_side",
+        "shadows",
+        "tally",
+        "target",
+    )
+
+    entry: Entry | None
+    kind: Literal["candidate", "noise"]
     served_body: list[bytes]
-    served_elapsed_s = 0.0
     served_head: AnswerHead
-    served_status = 0
-    shadow: Exchange | None = None
+    served_side: Side
+    shadow: Exchange | None
     shadow_body: list[bytes]
+    shadow_side: Side
 
     def __init__(self, shadows: Shadows, call: Call, route: Route, kind: Literal["candidate", "noise"]) -> None:
         """Takes from `call` what it needs, and not the call itself, which leads back to the pair: no cycle is left."""
@@ -56,9 +83,9 @@ class OpenPair:
         self.shadows = shadows
         self.current = call.current
         self.route = route
-        self.kind: Literal["candidate", "noise"] = kind
-        self.served_side: Side = served_side
-        self.shadow_side: Side = LEGACY if kind == "noise" or served_side == NEW else NEW
+        self.kind = kind
+        self.served_side = served_side
+        self.shadow_side = LEGACY if kind == "noise" or served_side == NEW else NEW
         self.method = call.method
         self.raw_method = call.raw_method
         self.target = call.target
@@ -72,6 +99,11 @@ class OpenPair:
         self.at = time.time()
         self.served_body = []
         self.shadow_body = []
+        self.entry = self.shadow = None
+        self.has_answer = self.has_shadow_ended = self.is_closed = False
+        self.bytes_kept = self.request_bytes = self.served_status = 0
+        self.served_elapsed_s = 0.0
+        self.outcome = ""
 
     # --- the user's side ---
     def keep(self, chunks: list[bytes]) -> None:

@@ -68,27 +68,39 @@ class Limits:
 class ServerProtocol(asyncio.Protocol):
     """See the module. Made by uvicorn, which accepts connections, and asks them to end by `shutdown`."""
 
-    # What most connections never change is the class's, as in Exchange.
-    visit: Visit | None = None
-    _buffer = b""  # read, and not taken yet: a head that isn't whole, or requests sent ahead
-    _body: Incoming | None = None  # of the request under way, where it has one
-    _call: Call | None = None
-    _closing_since = 0.0
-    _ends_by_close = False  # the answer
-    _has_answered = False
-    _has_begun_answer = False
-    _is_chunked = False  # the answer
-    _is_lingering = False
-    _is_reading_paused = False
-    _keeps_alive = True
-    _lingered_bytes = 0
-    _reading_paused_at = 0.0
-    _refusal: RequestRefused | None = None
-    _write_paused_at = 0.0
-    is_gone = False
-    is_write_paused = False
+    __slots__ = (  # as Exchange
+        "_body",
+        "_buffer",
+        "_call",
+        "_closing_since",
+        "_ends_by_close",
+        "_handler",
+        "_has_answered",
+        "_has_begun_answer",
+        "_is_chunked",
+        "_is_lingering",
+        "_is_reading_paused",
+        "_keeps_alive",
+        "_limits",
+        "_lingered_bytes",
+        "_loop",
+        "_readable",
+        "_reading_paused_at",
+        "_refusal",
+        "_since",
+        "_state",
+        "_writable",
+        "_write_paused_at",
+        "can_write",
+        "is_gone",
+        "is_write_paused",
+        "peer",
+        "scheme",
+        "transport",
+        "visit",
+    )
+
     peer: Peer
-    scheme = "http"
 
     def __init__(
         self,
@@ -104,7 +116,20 @@ class ServerProtocol(asyncio.Protocol):
         self._loop = _loop or asyncio.get_running_loop()
         self._readable, self._writable = _Gate(self._loop), _Gate(self._loop)
         self._since = self._loop.time()
+        self._buffer = b""  # read, and not taken yet: a head that isn't whole, or requests sent ahead
+        self._call: Call | None = None
+        self._body: Incoming | None = None  # of the request under way, where it has one
+        self._refusal: RequestRefused | None = None
+        self._closing_since = self._reading_paused_at = self._write_paused_at = 0.0
+        self._is_chunked = self._ends_by_close = False  # the answer
+        self._has_answered = self._has_begun_answer = self._is_lingering = self._is_reading_paused = False
+        self._keeps_alive = True
+        self._lingered_bytes = 0
+        self.can_write = True  # whether the user takes an answer now: there, and not behind with reading
+        self.is_gone = self.is_write_paused = False
+        self.scheme = "http"
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self.visit: Visit | None = None
 
     # --- asyncio.Protocol ---
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -120,6 +145,7 @@ class ServerProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
         self.is_gone = True
+        self.can_write = False
         self._handler.connections -= 1
         self._state.connections.discard(self)
         self._readable.open()
@@ -145,10 +171,12 @@ class ServerProtocol(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.is_write_paused = True
+        self.can_write = False
         self._write_paused_at = self._loop.time()
 
     def resume_writing(self) -> None:
         self.is_write_paused = False
+        self.can_write = not self.is_gone
         self._writable.open()
 
     # --- the head ---
@@ -276,11 +304,6 @@ class ServerProtocol(asyncio.Protocol):
         return piece
 
     # --- the answer ---
-    @property
-    def can_write(self) -> bool:
-        """Whether the user takes an answer now: there, and not behind with reading."""
-        return not self.is_gone and not self.is_write_paused
-
     async def writable(self) -> None:
         """Until the user has read enough of what was written. Raises ClientLeft."""
         while self.is_write_paused and not self.is_gone:
@@ -305,7 +328,7 @@ class ServerProtocol(asyncio.Protocol):
             else:
                 self._is_chunked = True
                 lines += b"transfer-encoding: chunked\r\n"
-        if self.is_last:
+        if self._is_last():
             self._keeps_alive = False
             lines += b"connection: close\r\n"
         return b"HTTP/1.1 %d%b\r\n%b\r\n" % (status, exchange.reason, lines)
@@ -367,6 +390,9 @@ class ServerProtocol(asyncio.Protocol):
     @property
     def is_last(self) -> bool:
         """Whether the connection ends with the answer under way."""
+        return self._is_last()
+
+    def _is_last(self) -> bool:
         body = self._body
         return not self._keeps_alive or bool(self._closing_since) or not (body is None or body.is_complete)
 

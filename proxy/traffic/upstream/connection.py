@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
@@ -65,7 +66,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, pool: Home) -> None:
         self._pool = pool
         self._exchange: Exchange | None = None
-        self._transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self.transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._head = b""  # of an answer, as long as it isn't whole
         self._left: int | None = 0  # of a body with a length; None: until the connection ends
         self._chunked: Chunked | None = None
@@ -79,7 +80,7 @@ class Connection(asyncio.Protocol):
 
     # --- asyncio.Protocol ---
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
+        self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         exchange = self._exchange
@@ -199,7 +200,7 @@ class Connection(asyncio.Protocol):
             if not exchange.may_upgrade:
                 self._fail("protocol", "it switched protocols without being asked")
                 return False
-            exchange.answer_begun(101, found[3] or b" ", read_answer(found[4])._replace(length=None))
+            exchange.answer_begun(101, found[3] or b" ", replace(read_answer(found[4]), length=None))
             exchange.upgraded()
             self._is_reusable = False
             self._left, self._chunked = None, None
@@ -248,31 +249,31 @@ class Connection(asyncio.Protocol):
     def pause(self) -> None:
         if not self._is_paused and not self.is_lost:
             self._is_paused = True
-            self._transport.pause_reading()
+            self.transport.pause_reading()
 
     def resume(self) -> None:
         if self._is_paused and not self.is_lost:
             self._is_paused = False
-            self._transport.resume_reading()
+            self.transport.resume_reading()
 
     async def send_piece(self, piece: bytes) -> None:
         exchange = self._exchange
         if exchange is None:
             return
-        self._transport.write(chunk(piece) if exchange.is_chunked else piece)
+        self.transport.write(chunk(piece) if exchange.is_chunked else piece)
         if self._can_write is not None:
             await self._can_write.wait()
 
     def end_request(self) -> None:
         if self._exchange is not None and self._exchange.is_chunked:
-            self._transport.write(LAST_CHUNK)
+            self.transport.write(LAST_CHUNK)
 
     def drop(self) -> None:
         """Closes at once; what the exchange, if any, still expects is not delivered."""
         self._exchange = None
         self._is_reusable = False
-        if not self.is_lost and self._transport is not None:
-            self._transport.abort()
+        if not self.is_lost and self.transport is not None:
+            self.transport.abort()
 
     # --- used by the pool ---
     def carry(self, exchange: Exchange, timeouts: Timeouts, now: float, *, is_reused: bool) -> None:
@@ -284,11 +285,7 @@ class Connection(asyncio.Protocol):
             body = (chunk(body) if body else b"") + (LAST_CHUNK if exchange.is_request_sent else b"")
         exchange.write_timeout_s = timeouts.write_s
         exchange.carried_by(self, timeouts.read_s, now, is_reused=is_reused)
-        self._transport.write(b"%b %b HTTP/1.1\r\n%b\r\n%b" % (exchange.method, exchange.target, exchange.lines, body))
-
-    @property
-    def is_usable(self) -> bool:
-        return not self.is_lost and not self._transport.is_closing()
+        self.transport.write(b"%b %b HTTP/1.1\r\n%b\r\n%b" % (exchange.method, exchange.target, exchange.lines, body))
 
     # --- endings ---
     def _finish(self, exchange: Exchange) -> None:

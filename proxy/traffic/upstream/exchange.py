@@ -54,32 +54,53 @@ class Exchange:
     `time.monotonic`: uvloop's clock, which uvloop itself tells in whole milliseconds only.
     """
 
-    # What most exchanges never change is the class's: half of the time it takes to make one.
-    body = b""
-    buffered = 0
-    carrier: Carrier | None = None
-    error: UpstreamError | None = None
-    expected = b""
-    has_answer_begun = False
-    idle_timeout_s: float | None = None
-    is_as_expected = False
-    is_chunked = False
-    is_complete = False
-    is_paused = False
-    is_request_sent = True
-    is_reused = False
-    is_upgraded = False
-    may_upgrade = False
-    on_interim: Callable[[bytes], None] | None = None
-    phase: Phase = "connect"
-    raw = b""
-    reason = b""
-    status = 0
-    trailers = b""
-    waiter: asyncio.Future[None] | None = None
-    write_timeout_s = 0.0
+    # Slots, because one is made for each request: what isn't read from a slot costs twice to read, thrice to write.
+    __slots__ = (
+        "body",
+        "buffered",
+        "carrier",
+        "chunks",
+        "deadline",
+        "deadlines",
+        "error",
+        "expected",
+        "finished_at",
+        "has_answer_begun",
+        "head",
+        "idle_timeout_s",
+        "is_as_expected",
+        "is_chunked",
+        "is_complete",
+        "is_paused",
+        "is_request_sent",
+        "is_reused",
+        "is_upgraded",
+        "lines",
+        "may_upgrade",
+        "method",
+        "notify",
+        "on_interim",
+        "phase",
+        "raw",
+        "reason",
+        "side",
+        "started_at",
+        "status",
+        "target",
+        "trailers",
+        "waiter",
+        "write_timeout_s",
+    )
+
+    carrier: Carrier | None
+    chunks: list[bytes]
+    error: UpstreamError | None
     head: AnswerHead
+    idle_timeout_s: float | None
     notify: Callable[[], None]
+    on_interim: Callable[[bytes], None] | None
+    phase: Phase
+    waiter: asyncio.Future[None] | None
 
     def __init__(
         self,
@@ -99,15 +120,20 @@ class Exchange:
         self.method = method
         self.target = target
         self.lines = lines
-        if body or is_chunked or not is_request_whole:
-            self.body = body
-            self.is_chunked = is_chunked
-            self.is_request_sent = is_request_whole
+        self.body = body
+        self.is_chunked = is_chunked
+        self.is_request_sent = is_request_whole
         self.deadlines = deadlines
-        self.started_at = now
-        self.finished_at = now
+        self.started_at = self.finished_at = now
         self.deadline = now + 3600.0
-        self.chunks: list[bytes] = []
+        self.chunks = []
+        self.phase = "connect"
+        self.buffered = self.status = 0
+        self.expected = self.raw = self.reason = self.trailers = b""
+        self.carrier = self.error = self.idle_timeout_s = self.on_interim = self.waiter = None
+        self.has_answer_begun = self.is_as_expected = self.is_complete = self.is_paused = False
+        self.is_reused = self.is_upgraded = self.may_upgrade = False
+        self.write_timeout_s = 0.0
         self.notify = self.wake
 
     # --- fed by the client ---

@@ -79,7 +79,7 @@ class Http1Upstream:
         idle, now = self._idle, monotonic()
         while idle:
             connection = idle[-1]
-            if not connection.is_usable:
+            if connection.is_lost or connection.transport.is_closing():
                 idle.pop()
                 continue
             if exchange.method not in _REPEATABLE and now - connection.idle_since > FRESH_S:
