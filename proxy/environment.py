@@ -47,6 +47,7 @@ SETTINGS = frozenset(
         "TLS_KEY",
         "TRUSTED_PROXIES",
         "UNDERSCORE_HEADERS",
+        "UPLOAD_BYTES_PER_S",
         "WORKERS",
     }
 )

@@ -96,6 +96,11 @@ class Settings(BaseSettings):
         ge=_MIB,
         description="Bytes of shadows' answers that a worker reads in a second; above, none is asked.",
     )
+    upload_bytes_per_s: int = Field(
+        64 * _MIB,
+        ge=_MIB,
+        description="Bytes that one request's body brings in a second while others are served.",
+    )
     link_buffer_bytes: int = Field(16 * _MIB, ge=_MIB, description="Bytes a worker may hold for the control process.")
     remembered_users: int = Field(
         100_000, ge=0, description="Hashes of users that a worker remembers, to report each one once."

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from proxy.traffic.journal import Journal
     from proxy.traffic.server import Limits, ServerProtocol
     from proxy.traffic.tasks import Tasks
+    from proxy.traffic.turns import Turns
     from proxy.traffic.upstream.exchange import Exchange
 
 log = structlog.get_logger(__name__)
@@ -40,10 +41,19 @@ class Handler:
     """What a worker does with requests; `server.ServerProtocol` brings them."""
 
     def __init__(
-        self, reader: Reader, asker: Asker, tasks: Tasks, journal: Journal, limits: Limits, max_in_flight: int
+        self,
+        reader: Reader,
+        asker: Asker,
+        tasks: Tasks,
+        journal: Journal,
+        limits: Limits,
+        turns: Turns,
+        *,
+        max_in_flight: int,
     ) -> None:
         self.reader = reader
         self.limits = limits
+        self.turns = turns
         self.in_flight = 0
         self.connections = 0
         self.refused: Counter[int] = Counter()  # by status
@@ -68,6 +78,7 @@ class Handler:
             raise Overloaded("too many requests are under way; try again in a moment")
         call = self.reader.read(user, method, target, lines, is_1_0=is_1_0)
         self.in_flight += 1
+        self.turns.begun += 1
         return call
 
     def refuse(self, user: ServerProtocol, refusal: ChangeoverError) -> None:

@@ -27,6 +27,7 @@ from proxy.core.headers import WEBSOCKET_LINES
 from proxy.errors import Overloaded, RequestRefused
 from proxy.traffic.body import ClientLeft
 from proxy.traffic.incoming import Incoming
+from proxy.traffic.turns import LARGE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -300,6 +301,8 @@ class ServerProtocol(asyncio.Protocol):
             raise ClientLeft
         piece = body.take()
         if not body.is_complete:
+            if len(piece) >= LARGE_BYTES:
+                await self._handler.turns.give_way(len(piece))
             self._resume_reading()
         return piece
 

@@ -25,6 +25,7 @@ from proxy.traffic.server import Limits
 from proxy.traffic.shadow import Shadows
 from proxy.traffic.tally import Tally
 from proxy.traffic.tasks import Tasks
+from proxy.traffic.turns import Turns
 from proxy.traffic.upstream.http1 import REST_S, Http1Upstream
 
 if TYPE_CHECKING:
@@ -102,7 +103,15 @@ class Worker:
         asker = Asker(self.deadlines, tasks, self.health, loop.time)
         self.journal = Journal(settings.request_log, loop.time)
         self.deadlines.on_sweep(self.journal.sweep)
-        self.handler = Handler(self.reader, asker, tasks, self.journal, _limits(settings), settings.max_in_flight)
+        self.handler = Handler(
+            self.reader,
+            asker,
+            tasks,
+            self.journal,
+            _limits(settings),
+            Turns(settings.upload_bytes_per_s, loop.time),
+            max_in_flight=settings.max_in_flight,
+        )
         self.shadows.is_pressed = self.handler.is_pressed
         self._probe(rollout)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -248,6 +249,31 @@ def test_users_who_send_ahead_are_served_in_order() -> None:
         async with staged(echo, shadow=NO_SHADOW) as stage, stage.client() as user:
             await user.send(b"".join(request("GET", f"/{number}", f"X: {'x' * 2000}") for number in range(100)))
             assert [f"/{number}".encode() for number in range(100)] == [(await user.answer()).body for _ in range(100)]
+
+    run(scenario())
+
+
+def test_upload_gives_way_while_others_are_served() -> None:
+    """Beside others it takes the time that its bytes may take at least; alone it takes a part of that."""
+
+    async def upload(stage: Any) -> float:
+        began = time.monotonic()
+        reply = await stage.ask("PUT", "/large", body=b"x" * 2_000_000)
+        assert 200 == reply.status
+        return time.monotonic() - began
+
+    async def scenario() -> None:
+        settings = {"upload_bytes_per_s": 1_048_576}
+        async with staged(ok(), shadow=NO_SHADOW, settings=settings) as stage, stage.client() as user:
+            uploading = asyncio.create_task(upload(stage))
+            while not uploading.done():
+                await user.send(request())
+                assert 200 == (await user.answer()).status
+            beside = uploading.result()
+            await asyncio.sleep(0.3)
+            alone = await upload(stage)
+            assert 1.0 < beside
+            assert alone < beside
 
     run(scenario())
 
