@@ -24,6 +24,7 @@ from proxy.core.document import Unreadable, parse_document
 from proxy.core.evidence import Verdict
 from proxy.core.intraline import common_beginning
 from proxy.core.lists import Alignment, align_by_position
+from proxy.core.picture import picture_differences
 from proxy.core.prepare import prepare
 from proxy.core.text_lines import common_ends, text_differences
 from proxy.core.walk import Truncated, Walk
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "Difference", "Limits", "align_plain_values", "compare"]
 
 _DEFAULT_LIMITS = Limits()
-_NOT_INSTALLED = frozenset({"no_html", "no_xml"})
+_NOT_INSTALLED = frozenset({"no_html", "no_xml", "no_images"})
 Found = tuple[list[Difference], str]
 """The differences between two bodies, and what could not be compared ("" where all was)."""
 
@@ -65,7 +66,7 @@ def compare(
         return Comparison(Verdict.MISMATCH, "", (difference,))
     headers = header_differences(control.headers, candidate.headers, rules, own_hosts)
     body, reason = _body_differences(control, candidate, rules, limits, first_difference)
-    if _is_other_kind(body):
+    if _is_other_kind(body) or any(difference.change.startswith("format ") for difference in body):
         # The media type follows from it: one fault, one difference.
         headers = [difference for difference in headers if difference.path[0] != "content-type"]
     differences = (*headers, *body)
@@ -91,7 +92,7 @@ def _body_differences(
         return [], ""
     try:
         if control.body is None or candidate.body is None:
-            return _unkept_differences(control, candidate, limits, first_difference), ""
+            return _unkept_differences(control, candidate, rules, limits, first_difference)
         if control.body == candidate.body:
             return [], ""
         if max(len(control.body), len(candidate.body)) > limits.max_bytes:
@@ -118,21 +119,33 @@ def _header(answer: Answer, name: str) -> str:
 
 
 def _unkept_differences(
-    control: Answer, candidate: Answer, limits: Limits, first_difference: int | None
-) -> list[Difference]:
-    """Bodies of which at least one isn't here: known only by length and digest, which settles it for plain bytes."""
-    kinds = [_unkept_kind(answer, limits) for answer in (control, candidate)]
+    control: Answer, candidate: Answer, rules: CompareRules, limits: Limits, first_difference: int | None
+) -> Found:
+    """Bodies of which at least one isn't here: known only by length and digest, which settles it for plain bytes.
+
+    Of pictures the fingerprints are known as well, where the rules ask for them.
+    """
+    kinds = [_unkept_kind(answer, rules, limits) for answer in (control, candidate)]
     if kinds[0] != kinds[1]:
-        return [_other_kind(kinds[0], kinds[1])]
+        return [_other_kind(kinds[0], kinds[1])], ""
     before, after = _identity(control), _identity(candidate)
-    return [] if before == after else [_other_bytes(before, after, first_difference)]
+    if before == after:
+        return [], ""
+    if kinds[0] == "image" and control.picture is not None and candidate.picture is not None:
+        faults = {control.picture.fault, candidate.picture.fault} - {""}
+        return picture_differences(control.picture, candidate.picture, rules), max(faults, default="")
+    return [_other_bytes(before, after, first_difference)], ""
 
 
-def _unkept_kind(answer: Answer, limits: Limits) -> str:
+def _unkept_kind(answer: Answer, rules: CompareRules, limits: Limits) -> str:
     """What kind of body it is, as far as can be told. Raises Unreadable where it would have to be read."""
     if answer.body is not None:
         return read_body(answer.content_type, answer.body).kind
-    if answer.unkept != "bytes" and parse_content_type(answer.content_type).is_text:
+    if rules.images is not None and answer.picture is not None:
+        return "broken image" if answer.picture.fault == "broken" else "image"
+    declared = parse_content_type(answer.content_type)
+    is_read = declared.is_text or (rules.images is not None and declared.is_image)
+    if answer.unkept != "bytes" and is_read:
         raise Unreadable(answer.unkept or ("size" if answer.length > limits.max_bytes else "unread"))
     return "bytes"
 

@@ -164,12 +164,19 @@ class ShadowRule:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageRule:
+    """Pictures are compared by how they look: `distance` is how far a tile's colour may be off, in percent."""
+
+    distance: float = 4.0
+
+
+@dataclass(frozen=True, slots=True)
 class CompareRules:
     """What differs on purpose. `keys` maps a list's path to the member that identifies its items.
 
     `headers` are names that are compared although `compared_headers.INCIDENTAL` has them. `values` and `header_values`
     judge values that differ at their place; one that accepts them is enough. A header's place is its name, or a part
-    of it, as in `ignore_headers`.
+    of it, as in `ignore_headers`. Without `images` pictures are compared byte by byte.
     """
 
     ignore: tuple[Path, ...] = ()
@@ -180,6 +187,7 @@ class CompareRules:
     values: tuple[tuple[Path, ValueRule], ...] = ()
     header_values: tuple[tuple[str, ValueRule], ...] = ()
     noise_millipercent: int = 0
+    images: ImageRule | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Both answers of one pair as they may be seen outside of the process that asked for them (law 6).
 
 Bodies are decoded and masked. What can't be masked (images, unknown codings, what grows too large by its marks) is
-represented by length and digest, and by where the two begin to differ: nobody else could find that out.
+represented by length and digest, and by where the two begin to differ: nobody else could find that out. Of pictures the
+fingerprint goes along where the route's rules ask for it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from proxy.core.bodies.read import may_travel
 from proxy.core.codings import decoded
 from proxy.core.evidence import Answer
+from proxy.core.fingerprint import fingerprint
 from proxy.core.intraline import common_beginning
 
 if TYPE_CHECKING:
@@ -27,9 +29,10 @@ _MAX_GROWTH = 1.25
 class Observation:
     """One pair. `max_body_bytes` bounds one decoded body. Not shared between threads."""
 
-    def __init__(self, masker: Masker, max_body_bytes: int) -> None:
+    def __init__(self, masker: Masker, max_body_bytes: int, *, has_pictures: bool = False) -> None:
         self._masker = masker
         self._max_bytes = max_body_bytes
+        self._has_pictures = has_pictures
         self._unkept: list[bytes | None] = []  # the content of each body that may not travel, where it is known
         self._last: tuple[str, bytes, bytes | Unkept] | None = None
 
@@ -46,6 +49,8 @@ class Observation:
             return replace(answer, body=seen)
         self._unkept.append(known)
         answer = replace(answer, unkept=seen)
+        if self._has_pictures and seen == "bytes" and known is not None:
+            answer = replace(answer, picture=fingerprint(known))
         if known is None or known is wire:
             return answer
         return replace(answer, content_length=len(known), content_digest=sha256(known).hexdigest())

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 # Masking takes 2 to 7 ms for 100 kB: above this, decoded, it goes to a thread, so that users' requests get their turn.
+# So does whatever may be a picture: 24 kB may take 30 ms to decode.
 _IN_LINE_BYTES = 32_768
 _MAX_QUEUED = 64
 
@@ -73,7 +74,7 @@ class Evidence:
         refusal = self._link.refusal()
         if refusal is not None:
             pair.skip(refusal)
-        elif pair.bytes_kept <= _IN_LINE_BYTES and _unpacks_small(pair):
+        elif pair.route.compare.images is None and pair.bytes_kept <= _IN_LINE_BYTES and _unpacks_small(pair):
             self._send(pair, self.encode(pair))
         else:
             self._encode_beside(pair)
@@ -106,7 +107,7 @@ class Evidence:
         if shadow is None:
             raise RuntimeError("a pair is finished only after its shadow")
         masker = pair.current.masker
-        seen = Observation(masker, self._max_body_bytes)
+        seen = Observation(masker, self._max_body_bytes, has_pictures=pair.route.compare.images is not None)
         served = _answer(seen, pair.served_status, pair.served_head.lines, pair.served_body, pair.served_elapsed_s)
         shadow_s = shadow.finished_at - shadow.started_at
         other = _answer(seen, shadow.status, shadow.head.lines, pair.shadow_body, shadow_s)
