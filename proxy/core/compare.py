@@ -218,11 +218,7 @@ def _embedded_differences(
         return None
     walk = Walk(rules, limits, lambda left, right: align_plain_values(left, right, limits))
     walk.compare(old, new, path)
-    return [found for found in walk.differences if not _is_ignored(found.path, rules)]
-
-
-def _is_ignored(path: Concrete, rules: CompareRules) -> bool:
-    return any(rule.matches(path[:length]) for rule in rules.ignore for length in range(len(path) + 1))
+    return [found for found in walk.differences if not rules.ignores_within(found.path)]
 
 
 def _text_differences(before: str, after: str, _rules: CompareRules, _limits: Limits) -> Found:

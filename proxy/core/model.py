@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from proxy.core.paths import Path
+    from proxy.core.paths import Concrete, Path
     from proxy.core.value_rules import ValueRule
 
 Side = Literal["legacy", "new"]
@@ -188,6 +188,14 @@ class CompareRules:
     header_values: tuple[tuple[str, ValueRule], ...] = ()
     noise_millipercent: int = 0
     images: ImageRule | None = None
+
+    def ignores(self, place: Concrete) -> bool:
+        """Whether a rule ignores this very place of a body."""
+        return any(rule.matches(place) for rule in self.ignore)
+
+    def ignores_within(self, place: Concrete) -> bool:
+        """Whether the place is ignored, or anything that it is in."""
+        return any(self.ignores(place[:length]) for length in range(len(place) + 1))
 
 
 @dataclass(frozen=True, slots=True)

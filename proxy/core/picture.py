@@ -65,7 +65,7 @@ def picture_differences(before: Picture, after: Picture, rules: CompareRules) ->
     found = [*_head_differences(before, after)]
     if not before.fault and not after.fault and rules.images is not None:
         found += _shown_differences(before, after, rules.images.distance)
-    return [each for each in found if not any(rule.matches(each.path) for rule in rules.ignore)]
+    return [each for each in found if not rules.ignores(each.path)]
 
 
 def _head_differences(before: Picture, after: Picture) -> Iterator[Difference]:

@@ -88,23 +88,20 @@ class TreeWalk:
         """The element without ignored places; None where it is one itself."""
         if not self._rules.ignore:
             return element
-        if self._is_ignored(path):
+        if self._rules.ignores(path):
             return None
         attributes = {
-            name: text for name, text in element.attributes.items() if not self._is_ignored((*path, f"@{name}"))
+            name: text for name, text in element.attributes.items() if not self._rules.ignores((*path, f"@{name}"))
         }
         children = [child for each in element.children for child in self._kept(each, path)]
         return Element(element.name, element.label, attributes, tuple(children), element.is_json)
 
     def _kept(self, child: Node, path: Concrete) -> Iterator[Node]:
         if isinstance(child, str):
-            if not self._is_ignored((*path, TEXT)):
+            if not self._rules.ignores((*path, TEXT)):
                 yield child
         elif (kept := self._pruned(child, (*path, child.label))) is not None:
             yield kept
-
-    def _is_ignored(self, path: Concrete) -> bool:
-        return any(rule.matches(path) for rule in self._rules.ignore)
 
     # --- the walk ---
     def _elements(self, before: Element, after: Element, path: Concrete) -> None:
@@ -185,6 +182,13 @@ class TreeWalk:
         if len(self.differences) >= self._limits.max_differences:
             raise Truncated
         self.differences.append(difference)
+
+
+def read_markup(text: str) -> str:
+    """The text itself: it is parsed when it is compared. Raises ValueError for what has no tag."""
+    if "<" not in text:
+        raise ValueError("no tag")
+    return text
 
 
 def check_depth(depth: int, limits_depth: int) -> None:
