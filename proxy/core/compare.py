@@ -7,14 +7,17 @@ plain values that differ. What was not compared is never called equal (law 10). 
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from hashlib import sha256
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from deepdiff import DeepDiff
 
 from proxy.core.bodies.html import parse_html
 from proxy.core.bodies.read import read_body
-from proxy.core.bodies.tree import TreeWalk
+from proxy.core.bodies.tree import TreeWalk, unequal_parts
 from proxy.core.bodies.xml import parse_xml
 from proxy.core.canonical import canonical
 from proxy.core.compared_headers import header_differences
@@ -26,6 +29,7 @@ from proxy.core.intraline import common_beginning
 from proxy.core.lists import Alignment, align_by_position
 from proxy.core.picture import picture_differences
 from proxy.core.prepare import prepare
+from proxy.core.shape import EXTRA, MISSING, REORDERED
 from proxy.core.text_lines import common_ends, text_differences
 from proxy.core.walk import Truncated, Walk
 
@@ -144,7 +148,7 @@ def _unkept_kind(answer: Answer, rules: CompareRules, limits: Limits) -> str:
     if rules.images is not None and answer.picture is not None:
         return "broken image" if answer.picture.fault == "broken" else "image"
     declared = parse_content_type(answer.content_type)
-    is_read = declared.is_text or (rules.images is not None and declared.is_image)
+    is_read = declared.is_text or declared.is_multipart or (rules.images is not None and declared.is_image)
     if answer.unkept != "bytes" and is_read:
         raise Unreadable(answer.unkept or ("size" if answer.length > limits.max_bytes else "unread"))
     return "bytes"
@@ -221,6 +225,36 @@ def _embedded_differences(
     return [found for found in walk.differences if not rules.ignores_within(found.path)]
 
 
+def _part_differences(before: list[Answer], after: list[Answer], rules: CompareRules, limits: Limits) -> Found:
+    """Of bodies of several parts, by their order. A place begins with the part's index, in control where it has one."""
+    if Counter(before) == Counter(after) and before != after:
+        return [Difference("body", (), REORDERED, len(before), len(after))], ""
+    found: list[Difference] = []
+    reasons: list[str] = []
+    for old, new in unequal_parts(before, after):
+        for offset, (one, other) in enumerate(zip_longest(before[old], after[new])):
+            place = (new if one is None else old).start + offset
+            differences, reason = _one_part(one, other, rules.within(place), limits)
+            found += (replace(each, kind="body", path=(place, *each.path)) for each in differences)
+            reasons += [reason] if reason else []
+    found = [each for each in found if not rules.ignores_within(each.path)]
+    if len(found) > limits.max_differences:
+        return found[: limits.max_differences], "truncated"
+    return found, next(iter(reasons), "")
+
+
+def _one_part(before: Answer | None, after: Answer | None, rules: CompareRules, limits: Limits) -> Found:
+    if before is None or after is None:
+        part, change = (after, EXTRA) if before is None else (before, MISSING)
+        shown = None if part is None else {"headers": [list(field) for field in part.headers], "length": part.length}
+        return [Difference("body", (), change, *((None, shown) if before is None else (shown, None)))], ""
+    headers = header_differences(before.headers, after.headers, rules)
+    body, reason = _body_differences(before, after, rules, limits, None)
+    if _is_other_kind(body):
+        headers = [difference for difference in headers if difference.path[0] != "content-type"]
+    return [*(replace(each, path=(f"@{each.path[0]}", *each.path[1:])) for each in headers), *body], reason
+
+
 def _text_differences(before: str, after: str, _rules: CompareRules, _limits: Limits) -> Found:
     return text_differences(before, after) if before != after else [], ""
 
@@ -245,6 +279,7 @@ FIND: dict[Kind, Callable[[Any, Any, CompareRules, Limits], Found]] = {
     "form": _document_differences,
     "html": _html_differences,
     "xml": _xml_differences,
+    "multipart": _part_differences,
     "text": _text_differences,
     "bytes": _bytes_differences,
 }

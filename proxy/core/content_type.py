@@ -75,6 +75,10 @@ class ContentType:
         return self.essence.startswith("image/")
 
     @property
+    def is_multipart(self) -> bool:
+        return self.essence.startswith("multipart/")
+
+    @property
     def is_markup(self) -> bool:
         return self.essence.endswith(("html", "/xml", "+xml"))
 

@@ -7,7 +7,7 @@ Percentages are `millipercent`: whole numbers from 0 to 100,000, so that steps o
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -192,6 +192,18 @@ class CompareRules:
     def ignores(self, place: Concrete) -> bool:
         """Whether a rule ignores this very place of a body."""
         return any(rule.matches(place) for rule in self.ignore)
+
+    def within(self, index: int) -> CompareRules:
+        """The rules for what stands at this index of a list, as if it were a body of its own."""
+        return replace(
+            self,
+            ignore=tuple(below for path in self.ignore for below in path.below(index)),
+            ignore_headers=frozenset(),
+            unordered=tuple(below for path in self.unordered for below in path.below(index)),
+            keys=tuple((below, member) for path, member in self.keys for below in path.below(index)),
+            values=tuple((below, rule) for path, rule in self.values for below in path.below(index)),
+            header_values=(),
+        )
 
     def ignores_within(self, place: Concrete) -> bool:
         """Whether the place is ignored, or anything that it is in."""

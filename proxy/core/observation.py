@@ -11,17 +11,21 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from proxy.core.bodies.multipart import MAX_NESTED, is_encoded, split, words_of_name, write_parts
 from proxy.core.bodies.read import may_travel
 from proxy.core.codings import decoded
+from proxy.core.content_type import parse_content_type
 from proxy.core.evidence import Answer
 from proxy.core.fingerprint import fingerprint
 from proxy.core.intraline import common_beginning
 
 if TYPE_CHECKING:
+    from proxy.core.bodies.multipart import Part
     from proxy.core.evidence import Unkept
     from proxy.core.mask import Masker
 
 Fields = tuple[tuple[str, str], ...]
+_OCTETS = ("content-type", "application/octet-stream")
 # A mark may be longer than what it hides; the comparer has the same limit.
 _MAX_GROWTH = 1.25
 
@@ -29,10 +33,11 @@ _MAX_GROWTH = 1.25
 class Observation:
     """One pair. `max_body_bytes` bounds one decoded body. Not shared between threads."""
 
-    def __init__(self, masker: Masker, max_body_bytes: int, *, has_pictures: bool = False) -> None:
+    def __init__(self, masker: Masker, max_body_bytes: int, *, has_pictures: bool = False, nested: int = 0) -> None:
         self._masker = masker
         self._max_bytes = max_body_bytes
         self._has_pictures = has_pictures
+        self._nested = nested
         self._unkept: list[bytes | None] = []  # the content of each body that may not travel, where it is known
         self._last: tuple[str, bytes, bytes | Unkept] | None = None
 
@@ -69,10 +74,28 @@ class Observation:
         return self._last[2]
 
     def _masked(self, content_type: str, content: bytes) -> bytes | Unkept:
-        if not may_travel(content_type, content):
+        if may_travel(content_type, content):
+            masked = self._masker.body(content_type, content)
+        elif (
+            parse_content_type(content_type).is_multipart and (parts := self._parts(content_type, content)) is not None
+        ):
+            masked = parts
+        else:
             return "bytes"
-        masked = self._masker.body(content_type, content)
         return masked if len(masked) <= self._max_bytes * _MAX_GROWTH else "size"
+
+    def _parts(self, content_type: str, content: bytes) -> bytes | None:
+        """A body of several parts, each masked; None where it has none."""
+        parts = split(content_type, content) if self._nested < MAX_NESTED else None
+        return None if parts is None else write_parts(map(self._part, parts))
+
+    def _part(self, part: Part) -> Answer:
+        """A part as an answer without status."""
+        if mark := self._masker.field(words_of_name(part.fields), part.content):
+            return Answer(0, self._masker.headers(part.fields), mark, len(mark), "")
+        inner = Observation(self._masker, self._max_bytes, has_pictures=self._has_pictures, nested=self._nested + 1)
+        fields = (_OCTETS,) if is_encoded(part.fields) else part.fields
+        return replace(inner.answer(0, fields, part.content), headers=self._masker.headers(part.fields))
 
 
 def _first(fields: Fields, wanted: str) -> str:

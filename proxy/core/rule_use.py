@@ -56,7 +56,7 @@ def rule_names(rules: CompareRules) -> tuple[str, ...]:
 
 
 def _met(paths: Mapping[str, Path], answer: Answer) -> Iterator[str]:
-    """The rules whose path leads somewhere in the body; in pages and XML nobody looks, and all count as met."""
+    """The rules whose path leads somewhere in the body; in pages, XML and parts nobody looks, and all count as met."""
     if answer.picture is not None:
         yield from (name for name, path in paths.items() if any(path.matches((place,)) for place in PLACES))
     if not paths or not answer.body:
@@ -65,7 +65,7 @@ def _met(paths: Mapping[str, Path], answer: Answer) -> Iterator[str]:
         body = read_body(answer.content_type, answer.body)
     except (Unreadable, RecursionError):
         return
-    if body.kind in {"html", "xml"}:
+    if body.kind in {"html", "xml", "multipart"}:
         yield from paths
     elif body.kind in _DOCUMENTS:
         yield from (name for name, path in paths.items() if has_place(body.value, path))

@@ -82,6 +82,7 @@ def png(width: int, height: int, level: int = 0) -> bytes:
     return encoded(Image.new("L", (width, height), level), "PNG")
 
 
+DASHES = f"multipart/mixed; boundary={'-' * 70}"
 FRAMES = encoded(Image.new("P", (1, 1)), "GIF")
 PHOTO = encoded(make_photo(), "PNG")
 NUMBERS = list(range(10_000))
@@ -149,6 +150,16 @@ HOSTILE = {
     "a page that calls itself JSON": Hostile(b"<p>1</p>", b"<p>2</p>", (MISMATCH, ""), frozenset({"line numbers"})),
     "JSON that calls itself an image": Hostile(b"{}", b"[]", (MISMATCH, ""), frozenset({"bytes"}), "image/png"),
     "an image that calls itself JSON": Hostile(b"\x89PNG\0\1", b"\x89PNG\0\2", (MISMATCH, ""), frozenset({"bytes"})),
+    "100,000 parts": Hostile(
+        b"--x\r\n\r\n" * 99_000 + b"--x--",
+        b"--x\r\n\r\n" * 99_001 + b"--x--",
+        (MISMATCH, ""),
+        frozenset({"bytes"}),
+        "multipart/mixed; boundary=x",
+    ),
+    "a megabyte of dashes between two parts": Hostile(
+        b"--" + b"-" * 999_999 + b"\r\n\r\na", b"--" + b"-" * 999_998, (MISMATCH, ""), frozenset({"bytes"}), DASHES
+    ),
     "a picture of a thousand megapixels": Hostile(
         PHOTO,
         PHOTO[:16] + b"\x7f\xff\xff\xff" * 2 + PHOTO[24:],

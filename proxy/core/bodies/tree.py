@@ -26,7 +26,7 @@ from proxy.core.value_rules import ABSENT
 from proxy.core.walk import Truncated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
     from proxy.core.difference import Limits
     from proxy.core.model import CompareRules
@@ -127,7 +127,7 @@ class TreeWalk:
         if Counter(old) == Counter(new):
             self._report(path, REORDERED, [*map(_shown, before)], [*map(_shown, after)])
             return
-        for old_part, new_part in _unequal_parts(old, new):
+        for old_part, new_part in unequal_parts(old, new):
             self._siblings(before[old_part], after[new_part], path)
 
     def _siblings(self, before: tuple[Node, ...], after: tuple[Node, ...], path: Concrete) -> None:
@@ -197,7 +197,7 @@ def check_depth(depth: int, limits_depth: int) -> None:
         raise Unreadable("depth")
 
 
-def _unequal_parts(before: list[bytes], after: list[bytes]) -> Iterator[tuple[slice, slice]]:
+def unequal_parts(before: Sequence[Hashable], after: Sequence[Hashable]) -> Iterator[tuple[slice, slice]]:
     """The runs that lie between equal nodes; of very many that differ, all between the equal ends."""
     start, old_end, new_end = common_ends(before, after)
     old, new = before[start:old_end], after[start:new_end]
