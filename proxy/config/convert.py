@@ -14,6 +14,7 @@ from proxy.core.model import (
     BreakerRule,
     CompareRules,
     Health,
+    ImageRule,
     KeySource,
     Match,
     Migration,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         BreakerShape,
         CompareShape,
         HealthShape,
+        ImagesShape,
         MatchShape,
         MigrationShape,
         NoiseShape,
@@ -175,6 +177,7 @@ def _compare(own: CompareShape, defaults: CompareShape, version_header: str) -> 
         values=tuple((parse_path(place), rule) for place, rule in rules if not is_header(place)),
         header_values=tuple((header_of(place), rule) for place, rule in rules if is_header(place)),
         noise_millipercent=_noise(own, defaults).percentage,
+        images=_images(own.images or defaults.images),
     )
 
 
@@ -194,6 +197,10 @@ def _value_rules(own: CompareShape, defaults: CompareShape) -> Iterator[tuple[st
 def _merged(own: Mapping[str, _Value], defaults: Mapping[str, _Value]) -> Iterable[tuple[str, _Value]]:
     """The entries of both, the own ones first."""
     return {**own, **{place: value for place, value in defaults.items() if place not in own}}.items()
+
+
+def _images(shape: ImagesShape | None) -> ImageRule | None:
+    return ImageRule(shape.distance) if shape is not None and shape.enabled else None
 
 
 def _noise(own: CompareShape, defaults: CompareShape) -> NoiseShape:

@@ -14,6 +14,7 @@ from proxy.core.value_rules import PATTERNS, Equation, Tolerance
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?) ?%")
 _HEADER = "header:"
 _MAX_DECIMALS = 15  # a double has no more (IEEE 754-2019 §5.12.2)
+MAX_DISTANCE = 20  # percent: above it other pictures altogether look alike (docs/comparing.md)
 EQUATIONS: tuple[str, ...] = get_args(Equation)
 
 
@@ -51,6 +52,15 @@ def tolerance(value: Any) -> float | str:
     number = decimal_of(value, expected)
     if number < 0:
         raise ValueError(f"{value} is below 0; {expected}")
+    return float(number)
+
+
+def distance(value: Any) -> float:
+    """How far the colours of two pictures may be apart: a number of percent."""
+    expected = f"a distance is a number of percent, 0 to {MAX_DISTANCE}"
+    number = decimal_of(value, expected)
+    if not 0 <= number <= MAX_DISTANCE:
+        raise ValueError(f"{value} is out of range; {expected}")
     return float(number)
 
 

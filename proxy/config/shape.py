@@ -41,6 +41,11 @@ Tolerance = Annotated[
 Decimals = Annotated[
     int, PlainValidator(rule_scalars.decimals), Schema({"type": "integer", "minimum": 0, "maximum": 15})
 ]
+Distance = Annotated[
+    float,
+    PlainValidator(rule_scalars.distance),
+    Schema({"type": "number", "minimum": 0, "maximum": rule_scalars.MAX_DISTANCE}),
+]
 Version = Annotated[int, PlainValidator(scalars.version), Schema({"const": 1})]
 Duration = Annotated[
     str,
@@ -237,6 +242,11 @@ class NoiseShape(Shape):
     )
 
 
+class ImagesShape(Shape):
+    enabled: bool = Field(default=True, description="false: pictures of this route are compared byte by byte.")
+    distance: Distance = Field(4.0, description="By how many percent a colour may be off, in 8 × 8 parts of a picture.")
+
+
 class CompareShape(Shape):
     ignore: list[Place] = Field([], description="What may differ: JSON paths, and header:NAME.")
     headers: list[Annotated[str, AfterValidator(rule_scalars.comparable_header)]] = Field(
@@ -256,6 +266,9 @@ class CompareShape(Shape):
     )
     equate: dict[Place, Annotated[list[Equation], Field(min_length=1)]] = Field(
         {}, description="What means the same: path -> equations, as [null=missing, empty=null]."
+    )
+    images: ImagesShape | None = Field(
+        None, description="Compare pictures by format, size and look; a fingerprint of each leaves the worker."
     )
     noise: NoiseShape = Field(NoiseShape(), description="Ask legacy twice, to learn what differs by itself.")
 

@@ -14,6 +14,7 @@ from proxy.core.charset import read_text
 from proxy.core.content_type import parse_content_type
 from proxy.core.evidence import Answer, Pair
 from proxy.core.paths import write
+from proxy.core.picture import Picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -95,6 +96,7 @@ def _read_answer(side: dict[str, Any]) -> Answer:
         content_length=side.get("content_length", 0),
         content_digest=side.get("content_digest", ""),
         unkept=side.get("unkept", ""),
+        picture=Picture.of(side["picture"]) if side.get("picture") else None,
     )
 
 
@@ -116,6 +118,7 @@ def _answer(answer: Answer) -> dict[str, Any]:
         "content_length": answer.content_length,
         "content_digest": answer.content_digest,
         "unkept": answer.unkept,
+        "picture": None if answer.picture is None else answer.picture.plain(),
     }
 
 

@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 MAX_SIGNATURES = 200  # eight examples each, some milliseconds of a comparer for one
 RETRY_S = 5.0  # after the store was away
 WHO = "changeover"
-_SECTIONS = ("ignore", "ignore_headers", "unordered", "keys")
+_SECTIONS = ("ignore", "ignore_headers", "unordered", "keys", "images")
 
 Rules = dict[str, CompareRules]
 

@@ -153,7 +153,9 @@ class Retry:
 
     def _encode(self, masker: Masker, pair: Pair, control: _Answered, candidate: _Answered) -> bytes:
         """As a worker does it."""
-        seen = Observation(masker, self._max_body_bytes)
+        route = self._live.rollout.migration.route(pair.route)
+        has_pictures = route is not None and route.compare.images is not None
+        seen = Observation(masker, self._max_body_bytes, has_pictures=has_pictures)
         return encode_pair(
             Pair(
                 request_id=pair.request_id,

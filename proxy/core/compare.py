@@ -7,14 +7,17 @@ plain values that differ. What was not compared is never called equal (law 10). 
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from hashlib import sha256
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from deepdiff import DeepDiff
 
 from proxy.core.bodies.html import parse_html
 from proxy.core.bodies.read import read_body
-from proxy.core.bodies.tree import TreeWalk
+from proxy.core.bodies.tree import TreeWalk, unequal_parts
 from proxy.core.bodies.xml import parse_xml
 from proxy.core.canonical import canonical
 from proxy.core.compared_headers import header_differences
@@ -24,7 +27,9 @@ from proxy.core.document import Unreadable, parse_document
 from proxy.core.evidence import Verdict
 from proxy.core.intraline import common_beginning
 from proxy.core.lists import Alignment, align_by_position
+from proxy.core.picture import picture_differences
 from proxy.core.prepare import prepare
+from proxy.core.shape import EXTRA, MISSING, REORDERED
 from proxy.core.text_lines import common_ends, text_differences
 from proxy.core.walk import Truncated, Walk
 
@@ -40,7 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "Difference", "Limits", "align_plain_values", "compare"]
 
 _DEFAULT_LIMITS = Limits()
-_NOT_INSTALLED = frozenset({"no_html", "no_xml"})
+_NOT_INSTALLED = frozenset({"no_html", "no_xml", "no_images"})
 Found = tuple[list[Difference], str]
 """The differences between two bodies, and what could not be compared ("" where all was)."""
 
@@ -65,7 +70,7 @@ def compare(
         return Comparison(Verdict.MISMATCH, "", (difference,))
     headers = header_differences(control.headers, candidate.headers, rules, own_hosts)
     body, reason = _body_differences(control, candidate, rules, limits, first_difference)
-    if _is_other_kind(body):
+    if _is_other_kind(body) or any(difference.change.startswith("format ") for difference in body):
         # The media type follows from it: one fault, one difference.
         headers = [difference for difference in headers if difference.path[0] != "content-type"]
     differences = (*headers, *body)
@@ -91,7 +96,7 @@ def _body_differences(
         return [], ""
     try:
         if control.body is None or candidate.body is None:
-            return _unkept_differences(control, candidate, limits, first_difference), ""
+            return _unkept_differences(control, candidate, rules, limits, first_difference)
         if control.body == candidate.body:
             return [], ""
         if max(len(control.body), len(candidate.body)) > limits.max_bytes:
@@ -118,21 +123,33 @@ def _header(answer: Answer, name: str) -> str:
 
 
 def _unkept_differences(
-    control: Answer, candidate: Answer, limits: Limits, first_difference: int | None
-) -> list[Difference]:
-    """Bodies of which at least one isn't here: known only by length and digest, which settles it for plain bytes."""
-    kinds = [_unkept_kind(answer, limits) for answer in (control, candidate)]
+    control: Answer, candidate: Answer, rules: CompareRules, limits: Limits, first_difference: int | None
+) -> Found:
+    """Bodies of which at least one isn't here: known only by length and digest, which settles it for plain bytes.
+
+    Of pictures the fingerprints are known as well, where the rules ask for them.
+    """
+    kinds = [_unkept_kind(answer, rules, limits) for answer in (control, candidate)]
     if kinds[0] != kinds[1]:
-        return [_other_kind(kinds[0], kinds[1])]
+        return [_other_kind(kinds[0], kinds[1])], ""
     before, after = _identity(control), _identity(candidate)
-    return [] if before == after else [_other_bytes(before, after, first_difference)]
+    if before == after:
+        return [], ""
+    if kinds[0] == "image" and control.picture is not None and candidate.picture is not None:
+        faults = {control.picture.fault, candidate.picture.fault} - {""}
+        return picture_differences(control.picture, candidate.picture, rules), max(faults, default="")
+    return [_other_bytes(before, after, first_difference)], ""
 
 
-def _unkept_kind(answer: Answer, limits: Limits) -> str:
+def _unkept_kind(answer: Answer, rules: CompareRules, limits: Limits) -> str:
     """What kind of body it is, as far as can be told. Raises Unreadable where it would have to be read."""
     if answer.body is not None:
         return read_body(answer.content_type, answer.body).kind
-    if answer.unkept != "bytes" and parse_content_type(answer.content_type).is_text:
+    if rules.images is not None and answer.picture is not None:
+        return "broken image" if answer.picture.fault == "broken" else "image"
+    declared = parse_content_type(answer.content_type)
+    is_read = declared.is_text or declared.is_multipart or (rules.images is not None and declared.is_image)
+    if answer.unkept != "bytes" and is_read:
         raise Unreadable(answer.unkept or ("size" if answer.length > limits.max_bytes else "unread"))
     return "bytes"
 
@@ -205,11 +222,37 @@ def _embedded_differences(
         return None
     walk = Walk(rules, limits, lambda left, right: align_plain_values(left, right, limits))
     walk.compare(old, new, path)
-    return [found for found in walk.differences if not _is_ignored(found.path, rules)]
+    return [found for found in walk.differences if not rules.ignores_within(found.path)]
 
 
-def _is_ignored(path: Concrete, rules: CompareRules) -> bool:
-    return any(rule.matches(path[:length]) for rule in rules.ignore for length in range(len(path) + 1))
+def _part_differences(before: list[Answer], after: list[Answer], rules: CompareRules, limits: Limits) -> Found:
+    """Of bodies of several parts, by their order. A place begins with the part's index, in control where it has one."""
+    if Counter(before) == Counter(after) and before != after:
+        return [Difference("body", (), REORDERED, len(before), len(after))], ""
+    found: list[Difference] = []
+    reasons: list[str] = []
+    for old, new in unequal_parts(before, after):
+        for offset, (one, other) in enumerate(zip_longest(before[old], after[new])):
+            place = (new if one is None else old).start + offset
+            differences, reason = _one_part(one, other, rules.within(place), limits)
+            found += (replace(each, kind="body", path=(place, *each.path)) for each in differences)
+            reasons += [reason] if reason else []
+    found = [each for each in found if not rules.ignores_within(each.path)]
+    if len(found) > limits.max_differences:
+        return found[: limits.max_differences], "truncated"
+    return found, next(iter(reasons), "")
+
+
+def _one_part(before: Answer | None, after: Answer | None, rules: CompareRules, limits: Limits) -> Found:
+    if before is None or after is None:
+        part, change = (after, EXTRA) if before is None else (before, MISSING)
+        shown = None if part is None else {"headers": [list(field) for field in part.headers], "length": part.length}
+        return [Difference("body", (), change, *((None, shown) if before is None else (shown, None)))], ""
+    headers = header_differences(before.headers, after.headers, rules)
+    body, reason = _body_differences(before, after, rules, limits, None)
+    if _is_other_kind(body):
+        headers = [difference for difference in headers if difference.path[0] != "content-type"]
+    return [*(replace(each, path=(f"@{each.path[0]}", *each.path[1:])) for each in headers), *body], reason
 
 
 def _text_differences(before: str, after: str, _rules: CompareRules, _limits: Limits) -> Found:
@@ -236,6 +279,7 @@ FIND: dict[Kind, Callable[[Any, Any, CompareRules, Limits], Found]] = {
     "form": _document_differences,
     "html": _html_differences,
     "xml": _xml_differences,
+    "multipart": _part_differences,
     "text": _text_differences,
     "bytes": _bytes_differences,
 }

@@ -71,6 +71,14 @@ class ContentType:
         return self.essence == "application/x-www-form-urlencoded"
 
     @property
+    def is_image(self) -> bool:
+        return self.essence.startswith("image/")
+
+    @property
+    def is_multipart(self) -> bool:
+        return self.essence.startswith("multipart/")
+
+    @property
     def is_markup(self) -> bool:
         return self.essence.endswith(("html", "/xml", "+xml"))
 

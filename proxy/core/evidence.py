@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
+from proxy.core.picture import Picture
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -65,6 +67,7 @@ class Answer:
     the request's dispatch to the answer's last byte. `content_length` and `content_digest` are those of a body that was
     not kept without its content codings, where it has some and they could be undone. `unkept` says why it was not: it
     is no text ("bytes"), a coding could not be undone ("encoding"), it is too large ("size"); "" where nobody knows.
+    `picture` is the fingerprint of a body that is one, on routes that compare pictures.
     """
 
     status: int
@@ -76,6 +79,7 @@ class Answer:
     content_length: int = 0
     content_digest: str = ""
     unkept: Unkept = ""
+    picture: Picture | None = None
 
     @property
     def content_type(self) -> str:
@@ -158,11 +162,12 @@ def decode_pair(data: bytes) -> Pair:
 def _answer_head(answer: Answer) -> list[object]:
     kept = answer.body is not None
     measured = [answer.length, answer.digest, answer.elapsed_us, answer.content_length, answer.content_digest]
-    return [answer.status, answer.headers, kept, *measured, answer.unkept]
+    picture = None if answer.picture is None else answer.picture.plain()
+    return [answer.status, answer.headers, kept, *measured, answer.unkept, picture]
 
 
 def _answer(head: list[object], body: bytes) -> Answer:
-    status, headers, kept, length, digest, elapsed_us, content_length, content_digest, unkept = head
+    status, headers, kept, length, digest, elapsed_us, content_length, content_digest, unkept, picture = head
     return Answer(
         status=status,  # type: ignore[arg-type]  # our own encoding; a wrong one fails in the comparer
         headers=_header_tuples(headers),  # type: ignore[arg-type]
@@ -173,6 +178,7 @@ def _answer(head: list[object], body: bytes) -> Answer:
         content_length=content_length,  # type: ignore[arg-type]
         content_digest=content_digest,  # type: ignore[arg-type]
         unkept=unkept,  # type: ignore[arg-type]
+        picture=None if picture is None else Picture.of(picture),  # type: ignore[arg-type]
     )
 
 

@@ -73,6 +73,11 @@ class Masker:
         order_mark = text.characters[: len(text.characters) - len(bare)]  # without it the rest might be no text
         return (order_mark + masked).encode(text.codec, "replace")
 
+    def field(self, names: Iterable[str], content: bytes) -> bytes:
+        """The mark of a field under any of these names, if one of them is secret; otherwise nothing."""
+        is_secret = any(map(self._names.has, names))
+        return self._mark(content.decode("utf-8", "surrogateescape")).encode() if is_secret and content else b""
+
     def _content(self, declared: ContentType, text: str) -> str:
         if self._masks_all:
             return json.dumps(self._mark(text))

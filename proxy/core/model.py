@@ -7,13 +7,13 @@ Percentages are `millipercent`: whole numbers from 0 to 100,000, so that steps o
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from proxy.core.paths import Path
+    from proxy.core.paths import Concrete, Path
     from proxy.core.value_rules import ValueRule
 
 Side = Literal["legacy", "new"]
@@ -164,12 +164,19 @@ class ShadowRule:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageRule:
+    """Pictures are compared by how they look: `distance` is how far a tile's colour may be off, in percent."""
+
+    distance: float = 4.0
+
+
+@dataclass(frozen=True, slots=True)
 class CompareRules:
     """What differs on purpose. `keys` maps a list's path to the member that identifies its items.
 
     `headers` are names that are compared although `compared_headers.INCIDENTAL` has them. `values` and `header_values`
     judge values that differ at their place; one that accepts them is enough. A header's place is its name, or a part
-    of it, as in `ignore_headers`.
+    of it, as in `ignore_headers`. Without `images` pictures are compared byte by byte.
     """
 
     ignore: tuple[Path, ...] = ()
@@ -180,6 +187,27 @@ class CompareRules:
     values: tuple[tuple[Path, ValueRule], ...] = ()
     header_values: tuple[tuple[str, ValueRule], ...] = ()
     noise_millipercent: int = 0
+    images: ImageRule | None = None
+
+    def ignores(self, place: Concrete) -> bool:
+        """Whether a rule ignores this very place of a body."""
+        return any(rule.matches(place) for rule in self.ignore)
+
+    def within(self, index: int) -> CompareRules:
+        """The rules for what stands at this index of a list, as if it were a body of its own."""
+        return replace(
+            self,
+            ignore=tuple(below for path in self.ignore for below in path.below(index)),
+            ignore_headers=frozenset(),
+            unordered=tuple(below for path in self.unordered for below in path.below(index)),
+            keys=tuple((below, member) for path, member in self.keys for below in path.below(index)),
+            values=tuple((below, rule) for path, rule in self.values for below in path.below(index)),
+            header_values=(),
+        )
+
+    def ignores_within(self, place: Concrete) -> bool:
+        """Whether the place is ignored, or anything that it is in."""
+        return any(self.ignores(place[:length]) for length in range(len(place) + 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Both answers of one pair as they may be seen outside of the process that asked for them (law 6).
 
 Bodies are decoded and masked. What can't be masked (images, unknown codings, what grows too large by its marks) is
-represented by length and digest, and by where the two begin to differ: nobody else could find that out.
+represented by length and digest, and by where the two begin to differ: nobody else could find that out. Of pictures the
+fingerprint goes along where the route's rules ask for it.
 """
 
 from __future__ import annotations
@@ -10,16 +11,21 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from proxy.core.bodies.multipart import MAX_NESTED, is_encoded, split, words_of_name, write_parts
 from proxy.core.bodies.read import may_travel
 from proxy.core.codings import decoded
+from proxy.core.content_type import parse_content_type
 from proxy.core.evidence import Answer
+from proxy.core.fingerprint import fingerprint
 from proxy.core.intraline import common_beginning
 
 if TYPE_CHECKING:
+    from proxy.core.bodies.multipart import Part
     from proxy.core.evidence import Unkept
     from proxy.core.mask import Masker
 
 Fields = tuple[tuple[str, str], ...]
+_OCTETS = ("content-type", "application/octet-stream")
 # A mark may be longer than what it hides; the comparer has the same limit.
 _MAX_GROWTH = 1.25
 
@@ -27,9 +33,11 @@ _MAX_GROWTH = 1.25
 class Observation:
     """One pair. `max_body_bytes` bounds one decoded body. Not shared between threads."""
 
-    def __init__(self, masker: Masker, max_body_bytes: int) -> None:
+    def __init__(self, masker: Masker, max_body_bytes: int, *, has_pictures: bool = False, nested: int = 0) -> None:
         self._masker = masker
         self._max_bytes = max_body_bytes
+        self._has_pictures = has_pictures
+        self._nested = nested
         self._unkept: list[bytes | None] = []  # the content of each body that may not travel, where it is known
         self._last: tuple[str, bytes, bytes | Unkept] | None = None
 
@@ -46,6 +54,8 @@ class Observation:
             return replace(answer, body=seen)
         self._unkept.append(known)
         answer = replace(answer, unkept=seen)
+        if self._has_pictures and seen == "bytes" and known is not None:
+            answer = replace(answer, picture=fingerprint(known))
         if known is None or known is wire:
             return answer
         return replace(answer, content_length=len(known), content_digest=sha256(known).hexdigest())
@@ -64,10 +74,28 @@ class Observation:
         return self._last[2]
 
     def _masked(self, content_type: str, content: bytes) -> bytes | Unkept:
-        if not may_travel(content_type, content):
+        if may_travel(content_type, content):
+            masked = self._masker.body(content_type, content)
+        elif (
+            parse_content_type(content_type).is_multipart and (parts := self._parts(content_type, content)) is not None
+        ):
+            masked = parts
+        else:
             return "bytes"
-        masked = self._masker.body(content_type, content)
         return masked if len(masked) <= self._max_bytes * _MAX_GROWTH else "size"
+
+    def _parts(self, content_type: str, content: bytes) -> bytes | None:
+        """A body of several parts, each masked; None where it has none."""
+        parts = split(content_type, content) if self._nested < MAX_NESTED else None
+        return None if parts is None else write_parts(map(self._part, parts))
+
+    def _part(self, part: Part) -> Answer:
+        """A part as an answer without status."""
+        if mark := self._masker.field(words_of_name(part.fields), part.content):
+            return Answer(0, self._masker.headers(part.fields), mark, len(mark), "")
+        inner = Observation(self._masker, self._max_bytes, has_pictures=self._has_pictures, nested=self._nested + 1)
+        fields = (_OCTETS,) if is_encoded(part.fields) else part.fields
+        return replace(inner.answer(0, fields, part.content), headers=self._masker.headers(part.fields))
 
 
 def _first(fields: Fields, wanted: str) -> str:

@@ -50,6 +50,14 @@ class Path:
             return False
         return all(_is_step(step, part) for step, part in zip(steps, concrete, strict=True))
 
+    def below(self, part: str | int) -> tuple[Path, ...]:
+        """What the path says of what stands there, as paths of their own; () where it leads elsewhere."""
+        if not self.steps:
+            return ()
+        if self.steps[0] is DEEP:
+            return (self, Path(self.steps[2:])) if _is_step(self.steps[1], part) else (self,)
+        return (Path(self.steps[1:]),) if _is_step(self.steps[0], part) else ()
+
     @property
     def last_name(self) -> str | None:
         """The member name nearest to the end, "b" for `$.a.b[*]`; None where the path names no member."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from proxy.core.bodies.read import read_body
 from proxy.core.document import Unreadable
+from proxy.core.picture import PLACES
 from proxy.core.prepare import has_place
 
 if TYPE_CHECKING:
@@ -55,14 +56,16 @@ def rule_names(rules: CompareRules) -> tuple[str, ...]:
 
 
 def _met(paths: Mapping[str, Path], answer: Answer) -> Iterator[str]:
-    """The rules whose path leads somewhere in the body; in pages and XML nobody looks, and all count as met."""
+    """The rules whose path leads somewhere in the body; in pages, XML and parts nobody looks, and all count as met."""
+    if answer.picture is not None:
+        yield from (name for name, path in paths.items() if any(path.matches((place,)) for place in PLACES))
     if not paths or not answer.body:
         return
     try:
         body = read_body(answer.content_type, answer.body)
     except (Unreadable, RecursionError):
         return
-    if body.kind in {"html", "xml"}:
+    if body.kind in {"html", "xml", "multipart"}:
         yield from paths
     elif body.kind in _DOCUMENTS:
         yield from (name for name, path in paths.items() if has_place(body.value, path))

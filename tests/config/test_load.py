@@ -13,6 +13,7 @@ from proxy.core.model import (
     BreakerRule,
     CompareRules,
     Health,
+    ImageRule,
     KeySource,
     Match,
     Migration,
@@ -295,15 +296,18 @@ def test_rules_of_defaults_hold_for_every_route() -> None:
     ignore: [$.at, "header:X-Build"]
     tolerance: {$.a: 1, $.b: 2%}
     equate: {"header:x-note": [empty=missing]}
+    images: {}
     noise: {percentage: 3}
 routes:
   all: {match: {prefix: /}}
+  wide: {match: {prefix: /wide}, compare: {images: {distance: 7}}}
+  never: {match: {prefix: /never}, compare: {images: {enabled: false}}}
   own:
     match: {prefix: /own}
     compare: {ignore: [$.own, $.at], tolerance: {$.a: 0.5}, round: {$.a: 2}, noise: {percentage: 0}}
 """
     )
-    inherited, own = (route.compare for route in loaded.migration.routes)
+    inherited, wide, never, own = (route.compare for route in loaded.migration.routes)
     header = (("x-note", Equate(frozenset({"empty=missing"}))),)
     share = (parse_path("$.b"), Tolerance(Decimal("0.02"), is_relative=True))
 
@@ -313,11 +317,14 @@ routes:
         values=((parse_path("$.a"), Tolerance(Decimal("1.0"))), share),
         header_values=header,
         noise_millipercent=3_000,
+        images=ImageRule(4.0),
     )
+    assert (ImageRule(7.0), None) == (wide.images, never.images)
     assert own == CompareRules(
         ignore=(parse_path("$.own"), parse_path("$.at")),
         ignore_headers=frozenset({"x-build"}),
         values=((parse_path("$.a"), Tolerance(Decimal("0.5"))), share, (parse_path("$.a"), Round(2))),
         header_values=header,
         noise_millipercent=0,
+        images=ImageRule(4.0),
     )

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import uvloop
+from PIL import Image
 
 from proxy.control.comparers import Comparers
 from proxy.core.evidence import Verdict, encode_pair
-from proxy.core.model import ShadowRule
+from proxy.core.model import CompareRules, ImageRule, ShadowRule
 from tests.control.pairs import encoded_pair, make_document
+from tests.core.photos import encoded, make_photo
 from tests.traffic.stage import ALL, staged
 from tests.traffic.wire import ok
 
@@ -76,6 +78,13 @@ def codings(body: bytes, number: int) -> bytes:
     return body
 
 
+def png(width: int, height: int, level: int = 0) -> bytes:
+    return encoded(Image.new("L", (width, height), level), "PNG")
+
+
+DASHES = f"multipart/mixed; boundary={'-' * 70}"
+FRAMES = encoded(Image.new("P", (1, 1)), "GIF")
+PHOTO = encoded(make_photo(), "PNG")
 NUMBERS = list(range(10_000))
 OBJECTS = [{"v": number} for number in NUMBERS]
 NAMES = [{f"{letter}{chr(97 + number % 26)}x{number}": 1 for number in range(60_000)} for letter in "pq"]
@@ -141,6 +150,50 @@ HOSTILE = {
     "a page that calls itself JSON": Hostile(b"<p>1</p>", b"<p>2</p>", (MISMATCH, ""), frozenset({"line numbers"})),
     "JSON that calls itself an image": Hostile(b"{}", b"[]", (MISMATCH, ""), frozenset({"bytes"}), "image/png"),
     "an image that calls itself JSON": Hostile(b"\x89PNG\0\1", b"\x89PNG\0\2", (MISMATCH, ""), frozenset({"bytes"})),
+    "100,000 parts": Hostile(
+        b"--x\r\n\r\n" * 99_000 + b"--x--",
+        b"--x\r\n\r\n" * 99_001 + b"--x--",
+        (MISMATCH, ""),
+        frozenset({"bytes"}),
+        "multipart/mixed; boundary=x",
+    ),
+    "a megabyte of dashes between two parts": Hostile(
+        b"--" + b"-" * 999_999 + b"\r\n\r\na", b"--" + b"-" * 999_998, (MISMATCH, ""), frozenset({"bytes"}), DASHES
+    ),
+    "a picture of a thousand megapixels": Hostile(
+        PHOTO,
+        PHOTO[:16] + b"\x7f\xff\xff\xff" * 2 + PHOTO[24:],
+        (MISMATCH, ""),
+        frozenset({"body image→broken image"}),
+        "image/png",
+        compare={"images": {}},
+    ),
+    "pictures of ten megapixels": Hostile(
+        png(3400, 3000), png(3400, 3000, 1), (GAVE_UP, "size"), content_type="image/png", compare={"images": {}}
+    ),
+    "a picture that breaks off": Hostile(
+        PHOTO,
+        PHOTO[:-99],
+        (MISMATCH, ""),
+        frozenset({"body image→broken image"}),
+        "image/png",
+        compare={"images": {}},
+    ),
+    "a picture that calls itself a page": Hostile(
+        PHOTO,
+        encoded(make_photo(hue=99), "PNG"),
+        (MISMATCH, ""),
+        frozenset({"looks different"}),
+        "text/html",
+        compare={"images": {}},
+    ),
+    "an animation of 40,000 frames": Hostile(
+        FRAMES[:-1] + FRAMES[FRAMES.index(b",", 13) : -1] * 40_000 + b";",
+        FRAMES[:-1] + FRAMES[FRAMES.index(b",", 13) : -1] * 40_001 + b";",
+        (GAVE_UP, "size"),
+        content_type="image/gif",
+        compare={"images": {}},
+    ),
     "a path of many depths on a deep document": Hostile(
         deep(150, 1), deep(150, 2), (MISMATCH, ""), VALUE, compare={"ignore": ["$" + "..a" * 8 + "..z"]}
     ),
@@ -211,7 +264,9 @@ async def outcome_of(hostile: Hostile, comparers: Comparers) -> tuple[tuple[str,
     fields = [f"content-type: {hostile.content_type}"]
     fields += [f"content-encoding: {hostile.coding}"] if hostile.coding else []
     answers = ok(hostile.legacy, *fields), ok(hostile.new, *fields)
-    async with staged(*answers, is_linked=True, shadow=ShadowRule(ALL, timeout_s=TIMEOUT_S)) as stage:
+    rules = CompareRules(images=ImageRule()) if "images" in hostile.compare else CompareRules()
+    shadow = ShadowRule(ALL, timeout_s=TIMEOUT_S)
+    async with staged(*answers, is_linked=True, shadow=shadow, compare=rules) as stage:
         assert hostile.legacy == (await stage.ask()).body
         counts = await stage.check_nothing_lost()
         skipped = [reason.removeprefix("skipped.") for reason in counts if reason.startswith("skipped.")]

@@ -18,6 +18,7 @@ from proxy.core.value_rules import Tolerance
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from proxy.core.model import ImageRule
     from proxy.core.paths import Path
     from proxy.core.value_rules import ValueRule
 
@@ -43,6 +44,7 @@ def make_rules(
     tolerance: dict[str, float] | None = None,
     ignore_headers: tuple[str, ...] = (),
     values: Iterable[tuple[str, ValueRule]] = (),
+    images: ImageRule | None = None,
 ) -> CompareRules:
     return CompareRules(
         ignore=tuple(map(parse, ignore)),
@@ -50,6 +52,7 @@ def make_rules(
         keys=tuple((parse(path), member) for path, member in (keys or {}).items()),
         values=(*((parse(path), rule) for path, rule in values), *_tolerances(tolerance or {})),
         ignore_headers=frozenset(ignore_headers),
+        images=images,
     )
 
 

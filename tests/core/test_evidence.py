@@ -20,6 +20,7 @@ from proxy.core.evidence import (
     latency_quantiles_ms,
     match_rate,
 )
+from proxy.core.picture import Picture
 
 headers = st.lists(st.tuples(st.text(max_size=5), st.text(max_size=9)), max_size=4).map(tuple)
 answers = st.builds(
@@ -33,6 +34,7 @@ answers = st.builds(
     content_length=st.integers(0, 99),
     content_digest=st.sampled_from(["", "cd" * 32]),
     unkept=st.sampled_from(["", "bytes", "encoding", "size"]),
+    picture=st.none() | st.builds(Picture, format=st.just("png"), looks=st.tuples(st.text(max_size=3))),
 )
 pairs = st.builds(
     Pair,

@@ -46,6 +46,12 @@ MIRROR = {
             "repeated values",
             "bytes",
             "numbers",
+            "size",
+            "proportions",
+            "frames",
+            "duration",
+            "colour profile",
+            "looks different",
         )
     },
 }

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from proxy.core.model import Redaction
+from proxy.core.model import CompareRules, ImageRule, Redaction
 from proxy.core.paths import parse as parse_path
 from tests.traffic.stage import SHADOWED, WITH_WRITES, staged
 from tests.traffic.wire import ok, request, run
@@ -131,6 +131,13 @@ def test_masked_json_answers_never_leave_the_worker_in_clear(secret: str) -> Non
         ("application/x-ndjson", b'{"side": "SIDE"}\n{"password": "Zq-planted-secret"}\n{"pin": "Zq-planted-secret'),
         ("application/json-seq", b'\x1e{"side": "SIDE"}\n\x1e{"password":\n"Zq-planted-secret"}\n'),
         ("text/event-stream", b'data: SIDE\n\ndata: {"password":\ndata: "Zq-planted-secret"}\n\n'),
+        (
+            "multipart/form-data; boundary=x",
+            (
+                b'--x\r\ncontent-disposition: form-data; name="password"\r\n\r\nZq-planted-secret\r\n'
+                b"--x\r\n\r\nSIDE\r\n--x--"
+            ),
+        ),
         ("application/json; charset=utf-16", '{"side": "SIDE", "password": "Zq-planted-secret"}'.encode("utf-16-le")),
     ],
 )
@@ -164,14 +171,22 @@ def test_masked_bodies_that_unpack_large_leave_the_loop_to_users(items: int, thr
     """What counts is the size that is masked, not that on the wire; and its secrets go the same way."""
     body = gzip.compress(json.dumps([{"password": "Zq-planted-secret"}] * items).encode())
     assert len(body) < 2_000
+    seen, found = masked_in(body, "content-type: application/json", "content-encoding: gzip")
+    assert thread == seen
+    assert found.startswith(b'[{"password": "masked:string:')
+    assert b"Zq-planted-secret" not in found
+
+
+def masked_in(body: bytes, *fields: str, **rollout: Any) -> tuple[str, bytes]:
+    """The thread that made of the answers what may leave, and what became of legacy's body."""
     threads: list[str] = []
     found: list[bytes] = []
 
     def made(side: str) -> bytes:
-        return ok(body, "content-type: application/json", "content-encoding: gzip", f"x-side: {side}")
+        return ok(body, *fields, f"x-side: {side}")
 
     async def scenario() -> None:
-        async with staged(made("legacy"), made("new"), is_linked=True, shadow=SHADOWED) as stage:
+        async with staged(made("legacy"), made("new"), is_linked=True, shadow=SHADOWED, **rollout) as stage:
             evidence = stage.worker.evidence
             encode = evidence.encode
 
@@ -185,9 +200,20 @@ def test_masked_bodies_that_unpack_large_leave_the_loop_to_users(items: int, thr
             found.append(pair.control.body or b"")
 
     run(scenario())
-    assert [thread] == threads
-    assert found[0].startswith(b'[{"password": "masked:string:')
-    assert b"Zq-planted-secret" not in found[0]
+    assert 1 == len(threads)
+    return threads[0], found[0]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "rules"),
+    [
+        ("multipart/mixed; boundary=x", b"--x\r\n\r\na\r\n--x--", CompareRules()),
+        ("image/png", b"\x89PNG", CompareRules(images=ImageRule())),
+    ],
+)
+def test_parts_and_pictures_leave_the_loop_to_users(content_type: str, body: bytes, rules: CompareRules) -> None:
+    """However small they are: what they take says their content."""
+    assert "mask_0" == masked_in(body, f"content-type: {content_type}", compare=rules)[0]
 
 
 def test_masked_bodies_stay_within_the_limit() -> None:

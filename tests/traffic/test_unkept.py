@@ -6,12 +6,15 @@ import gzip
 import json
 from dataclasses import replace
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from proxy.admin.signature_text import finding_lines
 from proxy.control.comparer import Comparer
+from proxy.control.example import decode_example
 from proxy.core.evidence import Pair, Verdict, encode_pair
+from proxy.core.model import CompareRules, ImageRule
 from tests.control.pairs import make_document
+from tests.core.photos import encoded, make_photo
 from tests.traffic.stage import SHADOWED, staged
 from tests.traffic.wire import ok, run
 
@@ -21,12 +24,12 @@ if TYPE_CHECKING:
 FONT = b"\x00\x01\x00\x00" + bytes(range(256))
 
 
-def sent_up(legacy: bytes, new: bytes) -> Pair:
+def sent_up(legacy: bytes, new: bytes, **rollout: Any) -> Pair:
     """The pair on the link after one request."""
     found: list[Pair] = []
 
     async def scenario() -> None:
-        async with staged(legacy, new, is_linked=True, shadow=SHADOWED) as stage:
+        async with staged(legacy, new, is_linked=True, shadow=SHADOWED, **rollout) as stage:
             await stage.ask()
             found.extend(await stage.control.wait_pairs())
 
@@ -34,9 +37,9 @@ def sent_up(legacy: bytes, new: bytes) -> Pair:
     return found[0]
 
 
-def judged(pair: Pair) -> Outcome:
+def judged(pair: Pair, **compare: Any) -> Outcome:
     comparer = Comparer(1_000_000)
-    comparer.set_rules(make_document())
+    comparer.set_rules(make_document(**compare))
     return comparer.judge(encode_pair(replace(pair, route="feeds")))
 
 
@@ -63,3 +66,26 @@ def test_unkept_bytes_compressed_in_two_ways_match() -> None:
     assert pair.control.digest != pair.candidate.digest
     outcome = judged(pair)
     assert (Verdict.MATCH, "") == (outcome.verdict, outcome.reason)
+
+
+def test_pictures_are_compared_where_the_route_says_so_and_stay_in_the_worker() -> None:
+    """What goes up are fingerprints; the example has them too, and can be judged again by other rules."""
+    bodies = encoded(make_photo(), quality=90), encoded(make_photo(), quality=70), encoded(make_photo(hue=90))
+    answers = [ok(body, "content-type: image/jpeg") for body in bodies]
+    rules = CompareRules(images=ImageRule())
+    alike, unlike = (sent_up(answers[0], other, compare=rules) for other in answers[1:])
+    assert {None} == {answer.body for pair in (alike, unlike) for answer in (pair.control, pair.candidate)}
+    assert Verdict.MATCH == judged(alike, images={}).verdict
+    found = judged(unlike, images={})
+    assert ["looks different"] == [each.shape for each in found.signatures]
+    assert found.example is not None
+    again = decode_example(found.example, "feeds")
+    assert again is not None
+    assert Verdict.MATCH == judged(again, images={}, ignore=['$["@look"]']).verdict
+
+
+def test_fingerprints_stay_in_the_worker_unless_the_route_asks_for_them() -> None:
+    """Law 6: the operator opens the door, nobody else."""
+    one, other = (ok(encoded(make_photo(hue=hue)), "content-type: image/jpeg") for hue in (0, 90))
+    pair = sent_up(one, other)
+    assert (None, None) == (pair.control.picture, pair.candidate.picture)

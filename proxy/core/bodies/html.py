@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from proxy.core.bodies.body import TextForm
-from proxy.core.bodies.tree import Element, check_depth
+from proxy.core.bodies.tree import Element, check_depth, read_markup
 from proxy.core.document import Unreadable
 
 if TYPE_CHECKING:
@@ -59,14 +59,7 @@ def _looks_like(_declared: ContentType, text: str) -> bool:
     return text.lstrip()[:15].lower().startswith(("<!doctype html", "<html"))
 
 
-def _read(text: str) -> str:
-    """The text itself: it is parsed when it is compared. Raises ValueError for what has no tag."""
-    if "<" not in text:
-        raise ValueError("no tag")
-    return text
-
-
-HTML = TextForm("html", _is_declared, _looks_like, _read)
+HTML = TextForm("html", _is_declared, _looks_like, read_markup)
 
 
 def parse_html(text: str) -> Element:

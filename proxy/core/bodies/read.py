@@ -1,7 +1,8 @@
 """Which form a body has: by its declared type first, then by its look; text that has none is text, the rest bytes.
 
 `may_travel` is the worker's part: a body leaves the worker only decoded, and only when it is text, because nothing else
-can be masked. `read_body` is the comparer's part. A new form of text is a module with a `TextForm`, listed in `_FORMS`.
+can be masked; several parts are taken apart in `observation`. `read_body` is the comparer's part. A new form of text is
+a module with a `TextForm`, listed in `_FORMS`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from proxy.core.bodies.events import EVENTS
 from proxy.core.bodies.form import FORM
 from proxy.core.bodies.html import HTML
 from proxy.core.bodies.json_form import JSON
+from proxy.core.bodies.multipart import read_parts
 from proxy.core.bodies.ndjson import NDJSON
 from proxy.core.bodies.xml import XML
 from proxy.core.charset import text_of
@@ -36,6 +38,11 @@ def read_body(content_type: str, body: bytes) -> Body:
     if not body:
         return Body("empty", None)
     declared = parse_content_type(content_type)
+    if declared.is_multipart:
+        try:
+            return Body("multipart", read_parts(body))
+        except ValueError:
+            return Body("bytes", body)
     text = text_of(declared, body)
     if text is None:
         return Body("bytes", body)

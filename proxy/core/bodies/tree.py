@@ -26,7 +26,7 @@ from proxy.core.value_rules import ABSENT
 from proxy.core.walk import Truncated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
     from proxy.core.difference import Limits
     from proxy.core.model import CompareRules
@@ -88,23 +88,20 @@ class TreeWalk:
         """The element without ignored places; None where it is one itself."""
         if not self._rules.ignore:
             return element
-        if self._is_ignored(path):
+        if self._rules.ignores(path):
             return None
         attributes = {
-            name: text for name, text in element.attributes.items() if not self._is_ignored((*path, f"@{name}"))
+            name: text for name, text in element.attributes.items() if not self._rules.ignores((*path, f"@{name}"))
         }
         children = [child for each in element.children for child in self._kept(each, path)]
         return Element(element.name, element.label, attributes, tuple(children), element.is_json)
 
     def _kept(self, child: Node, path: Concrete) -> Iterator[Node]:
         if isinstance(child, str):
-            if not self._is_ignored((*path, TEXT)):
+            if not self._rules.ignores((*path, TEXT)):
                 yield child
         elif (kept := self._pruned(child, (*path, child.label))) is not None:
             yield kept
-
-    def _is_ignored(self, path: Concrete) -> bool:
-        return any(rule.matches(path) for rule in self._rules.ignore)
 
     # --- the walk ---
     def _elements(self, before: Element, after: Element, path: Concrete) -> None:
@@ -130,7 +127,7 @@ class TreeWalk:
         if Counter(old) == Counter(new):
             self._report(path, REORDERED, [*map(_shown, before)], [*map(_shown, after)])
             return
-        for old_part, new_part in _unequal_parts(old, new):
+        for old_part, new_part in unequal_parts(old, new):
             self._siblings(before[old_part], after[new_part], path)
 
     def _siblings(self, before: tuple[Node, ...], after: tuple[Node, ...], path: Concrete) -> None:
@@ -187,13 +184,20 @@ class TreeWalk:
         self.differences.append(difference)
 
 
+def read_markup(text: str) -> str:
+    """The text itself: it is parsed when it is compared. Raises ValueError for what has no tag."""
+    if "<" not in text:
+        raise ValueError("no tag")
+    return text
+
+
 def check_depth(depth: int, limits_depth: int) -> None:
     """Raises Unreadable("depth") where an element is nested more deeply than that."""
     if depth > limits_depth:
         raise Unreadable("depth")
 
 
-def _unequal_parts(before: list[bytes], after: list[bytes]) -> Iterator[tuple[slice, slice]]:
+def unequal_parts(before: Sequence[Hashable], after: Sequence[Hashable]) -> Iterator[tuple[slice, slice]]:
     """The runs that lie between equal nodes; of very many that differ, all between the equal ends."""
     start, old_end, new_end = common_ends(before, after)
     old, new = before[start:old_end], after[start:new_end]

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from proxy.core.bodies.body import TextForm
-from proxy.core.bodies.tree import Element, check_depth
+from proxy.core.bodies.tree import Element, check_depth, read_markup
 from proxy.core.document import Unreadable
 
 if TYPE_CHECKING:
@@ -34,14 +34,7 @@ def _looks_like(_declared: ContentType, text: str) -> bool:
     return text.lstrip()[:5] == "<?xml"
 
 
-def _read(text: str) -> str:
-    """The text itself: it is parsed when it is compared. Raises ValueError for what has no tag."""
-    if "<" not in text:
-        raise ValueError("no tag")
-    return text
-
-
-XML = TextForm("xml", _is_declared, _looks_like, _read)
+XML = TextForm("xml", _is_declared, _looks_like, read_markup)
 
 
 def parse_xml(text: str) -> Element | None:

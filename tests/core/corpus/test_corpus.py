@@ -30,7 +30,7 @@ each_row = pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
 
 def compared(control: Sent, candidate: Sent, row: Row) -> Comparison:
     """As worker and comparer do it together."""
-    seen = Observation(MASKER, MAX_BYTES)
+    seen = Observation(MASKER, MAX_BYTES, has_pictures=row.rules.images is not None)
     one, other = (seen.answer(sent.status, sent.headers, sent.body) for sent in (control, candidate))
     return compare(one, other, row.rules, row.limits, HOSTS, seen.first_difference())
 
