@@ -24,6 +24,20 @@ def said(**changes: str) -> str:
         ("body", "$.site_url", "missing", "New leaves out $.site_url."),
         ("body", "$.x", "extra", "New adds $.x, which legacy doesn't send."),
         ("body", "$.total", "value", "New sends another value for $.total."),
+        ("body", '$["@format"]', "format jpeg→png", "New sends the picture as png, legacy as jpeg."),
+        ("body", '$["@frames"]', "frames n→1", "New sends a still picture where legacy sends an animation."),
+        (
+            "body",
+            '$["@transparency"]',
+            "transparent→opaque",
+            "New sends the picture without its transparency.",
+        ),
+        (
+            "body",
+            "$",
+            "body image→broken image",
+            "New answers with a picture that can't be decoded where legacy answers with a picture.",
+        ),
         ("body", "$.latest", "reordered", "New sends the items of $.latest in another order."),
         (
             "body",

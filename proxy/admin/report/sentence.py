@@ -43,6 +43,16 @@ _SENTENCES = {
     "key not repeated": "New sends {place} once, legacy several times.",
     "repeated values": "New sends other values for {place}, which both repeat.",
     "bytes": "New sends other bytes.",
+    "size": "New sends the picture in another size.",
+    "proportions": "New sends the picture in other proportions: cut, squeezed or turned.",
+    "frames": "New sends an animation with another number of frames.",
+    "frames 1→n": "New sends an animation where legacy sends a still picture.",
+    "frames n→1": "New sends a still picture where legacy sends an animation.",
+    "duration": "New sends an animation that takes another time.",
+    "transparent→opaque": "New sends the picture without its transparency.",
+    "opaque→transparent": "New sends the picture with transparency, legacy without.",
+    "colour profile": "New sends the picture with another colour profile.",
+    "looks different": "New sends a picture that looks different.",
 }
 _LINES = {
     "missing": "New leaves out lines of the text.",
@@ -76,7 +86,14 @@ _KINDS = {
     "object": "an object",
     "not a number": "NaN or an infinity",
 }
-_BODIES = {"json": "JSON", "text": "text", "bytes": "bytes that aren't text", "empty": "an empty body"}
+_BODIES = {
+    "json": "JSON",
+    "text": "text",
+    "bytes": "bytes that aren't text",
+    "empty": "an empty body",
+    "image": "a picture",
+    "broken image": "a picture that can't be decoded",
+}
 
 
 def sentence_of(signature: Json) -> Sentence:
@@ -90,11 +107,14 @@ def sentence_of(signature: Json) -> Sentence:
     if arrow and before.startswith("body "):
         was, became = _body(before.removeprefix("body ")), _body(after)
         return (Part("New answers with "), became, Part(" where legacy answers with "), was, Part("."))
+    if shape in _SENTENCES:
+        return _filled(_SENTENCES[shape], _place(signature))
+    if arrow and before.startswith("format "):
+        was, became = _code(before.removeprefix("format ")), _code(after)
+        return (Part("New sends the picture as "), became, Part(", legacy as "), was, Part("."))
     if arrow:
         sent, was, became = _place(signature), _kind(before), _kind(after)
         return (Part("New sends "), *sent, Part(" as "), became, Part(" where legacy sends "), was, Part("."))
-    if shape in _SENTENCES:
-        return _filled(_SENTENCES[shape], _place(signature))
     return (Part("New differs in "), *_place(signature), Part(": "), _code(shape or "unknown"), Part("."))
 
 
