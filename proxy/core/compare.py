@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from deepdiff import DeepDiff
 
-from proxy.core.bodies.html import parse_html
+from proxy.core.bodies.html import DOCTYPE, parse_html, rendering_of
 from proxy.core.bodies.read import read_body
 from proxy.core.bodies.tree import TreeWalk, unequal_parts
 from proxy.core.bodies.xml import parse_xml
@@ -193,7 +193,11 @@ def _document_differences(before: Any, after: Any, rules: CompareRules, limits: 
 
 
 def _html_differences(before: str, after: str, rules: CompareRules, limits: Limits) -> Found:
-    return _tree_differences(parse_html(before), parse_html(after), rules, limits)
+    found, reason = _tree_differences(parse_html(before), parse_html(after), rules, limits)
+    modes = rendering_of(before), rendering_of(after)
+    if modes[0] == modes[1] or rules.ignores((DOCTYPE,)):
+        return found, reason
+    return [Difference("body", (DOCTYPE,), "doctype", *modes), *found], reason
 
 
 def _xml_differences(before: str, after: str, rules: CompareRules, limits: Limits) -> Found:

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from proxy.core.bodies.html import DOCTYPE, parse_html
 from proxy.core.bodies.read import read_body
-from proxy.core.document import Unreadable
+from proxy.core.bodies.tree import has_place as has_place_in_tree
+from proxy.core.bodies.xml import parse_xml
+from proxy.core.document import Unreadable, parse_document
 from proxy.core.picture import PLACES
 from proxy.core.prepare import has_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from proxy.core.bodies.body import Body
     from proxy.core.evidence import Answer
     from proxy.core.model import CompareRules
     from proxy.core.paths import Path
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
 _DOCUMENTS = frozenset({"json", "ndjson", "events", "form"})
 # In one pair of so many: to look for a rule, both bodies are read once more.
 LOOK_EVERY = 4
+# 100,000 characters of a page take 35 ms to be looked through, beside 60 ms and more to be compared.
+_MAX_TREE_CHARS = 200_000
 
 
 class RuleWatch:
@@ -56,7 +62,7 @@ def rule_names(rules: CompareRules) -> tuple[str, ...]:
 
 
 def _met(paths: Mapping[str, Path], answer: Answer) -> Iterator[str]:
-    """The rules whose path leads somewhere in the body; in pages, XML and parts nobody looks, and all count as met."""
+    """The rules whose path leads somewhere in the body; in parts nobody looks, and all count as met."""
     if answer.picture is not None:
         yield from (name for name, path in paths.items() if any(path.matches((place,)) for place in PLACES))
     if not paths or not answer.body:
@@ -65,10 +71,35 @@ def _met(paths: Mapping[str, Path], answer: Answer) -> Iterator[str]:
         body = read_body(answer.content_type, answer.body)
     except (Unreadable, RecursionError):
         return
-    if body.kind in {"html", "xml", "multipart"}:
+    if body.kind == "multipart":
         yield from paths
+    elif body.kind in {"html", "xml"}:
+        yield from _met_in_tree(paths, body)
     elif body.kind in _DOCUMENTS:
         yield from (name for name, path in paths.items() if has_place(body.value, path))
+
+
+def _met_in_tree(paths: Mapping[str, Path], body: Body) -> Iterator[str]:
+    """All count as met where the tree can't be read, or would take too long."""
+    root = None
+    try:
+        if len(body.value) <= _MAX_TREE_CHARS:
+            root = parse_html(body.value) if body.kind == "html" else parse_xml(body.value)
+    except (Unreadable, RecursionError):
+        pass
+    if root is None:
+        yield from paths
+        return
+    for name, path in paths.items():
+        if has_place_in_tree(root, [path], _is_in_json) or (body.kind == "html" and path.matches((DOCTYPE,))):
+            yield name
+
+
+def _is_in_json(text: str, path: Path) -> bool:
+    try:
+        return has_place(parse_document(text), path)
+    except ValueError:
+        return False
 
 
 def _paths(rules: CompareRules) -> Iterator[tuple[str, Path]]:

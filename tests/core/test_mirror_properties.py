@@ -52,6 +52,7 @@ MIRROR = {
             "duration",
             "colour profile",
             "looks different",
+            "doctype",
         )
     },
 }

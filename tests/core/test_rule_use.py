@@ -74,12 +74,40 @@ def test_nothing_is_looked_for_once_all_is_found():
     [
         (b'{"at": 1}\n{"at": 2}\n', "application/x-ndjson", set()),
         (b"at=1", "application/x-www-form-urlencoded", {"ignore: $.at"}),
-        (b"<p>at</p>", "text/html", {"ignore: $.at"}),
+        (b"<p>at</p>", "text/html", set()),
+        (b"<at>1</at>", "application/xml", {"ignore: $.at"}),
+        (b"<at", "application/xml", {"ignore: $.at"}),
+        (b"<p>" + b"x" * 200_000, "text/html", {"ignore: $.at"}),
+        (b"--x\r\n\r\nat\r\n--x--", "multipart/mixed; boundary=x", set()),
+        (b'[{"headers": [], "text": "at"}]', "multipart/mixed; boundary=x", {"ignore: $.at"}),
         (b"at", "text/plain", set()),
         (b"\x00at", "application/octet-stream", set()),
         (b'{"a":' * 100_000, "application/json", set()),
     ],
 )
 def test_other_bodies_are_read_as_they_are_compared(body: bytes, content_type: str, expected: set[str]):
-    """What can't be read finds nothing, and breaks nothing; of pages nobody knows, so no rule gets stale by them."""
+    """What can't be read finds nothing, and breaks nothing; of parts nobody knows, so no rule gets stale by them."""
     assert expected == met(RuleWatch(CompareRules(ignore=(parse("$.at"),))), body, content_type)
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("$..footer", True),
+        ("$.html.body.footer", True),
+        ('$.html.body.footer["@class"]', True),
+        ('$..["@class"]', True),
+        ('$.html.body.footer["#text"]', True),
+        ("$.html.body.script.a[0].b", True),
+        ('$["!doctype"]', True),
+        ("$.body.footer", False),
+        ("$..foot", False),
+        ('$..p["@class"]', False),
+        ("$.html.body.script.a.b", False),
+        ('$.html.body["#text"]', False),
+    ],
+)
+def test_places_in_pages_are_looked_for(rule: str, expected: bool):
+    """Elements, attributes, texts, and what is in embedded JSON."""
+    page = b'<!doctype html><footer class=x>1</footer><p>2</p><script type=application/json>{"a": [{"b": 1}]}</script>'
+    assert expected == bool(met(RuleWatch(CompareRules(ignore=(parse(rule),))), page, "text/html"))

@@ -53,6 +53,7 @@ _SENTENCES = {
     "opaque→transparent": "New sends the picture with transparency, legacy without.",
     "colour profile": "New sends the picture with another colour profile.",
     "looks different": "New sends a picture that looks different.",
+    "doctype": "New sends a page with another doctype, which browsers show in another mode.",
 }
 _LINES = {
     "missing": "New leaves out lines of the text.",

@@ -1,8 +1,8 @@
 """HTML as it is meant: the tree that browsers make of it, without what says nothing or is new with each page.
 
 Browsers' own algorithm reads it (WHATWG's HTML standard §13.2, by lexbor), so that every text is a page and entities,
-quotes, the order of attributes, left out tags and letter case of names mean nothing. Comments and the doctype aren't
-compared. The library is an extra.
+quotes, the order of attributes, left out tags and letter case of names mean nothing. Comments aren't compared; of the
+doctype only the mode is in which browsers show the page. The library is an extra.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from proxy.core.bodies.tree import Node
     from proxy.core.content_type import ContentType
 
+DOCTYPE = "!doctype"
 _MAX_DEPTH = 200
 _BLANKS = re.compile(r"[ \t\n\r\f]+")
 _LABEL_ID = re.compile(r"[A-Za-z][A-Za-z_-]*")
@@ -48,6 +49,26 @@ _HASHED_NAME = re.compile(
     r"([.\-_])(?=[\w-]*[0-9])[0-9A-Za-z_-]{8,64}(?=(?:\.min)?\.(?:js|mjs|css|map|png|jpe?g|gif|svg|webp|avif|ico|woff2?)\b)"
 )
 _HASHED_QUERY = re.compile(r"([?&](?:v|ver|version|h|hash|t|cb)=)[0-9A-Za-z._-]{1,64}")
+# Before it only blanks and comments; anything else means that there is none.
+_DOCTYPE = re.compile(
+    r"""(?:\s|<!--(?:(?!-->).)*+-->|<\?[^>]*>)*+<!doctype\s*(?P<name>[^\s>]+)
+    (?:\s+public\s*(?P<public>"[^">]*"|'[^'>]*'))?(?:\s*(?:system\s*)?(?P<system>"[^">]*"|'[^'>]*'))?""",
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+)
+# Public identifiers by their beginnings. The standard lists some sixty quirky ones: all of HTML before 4, in short.
+_QUIRKY = (
+    *("-//ietf//dtd html", "-//w3c//dtd html 3", "-//w3c//dtd html experimental", "-//w3c//dtd w3 html", "html"),
+    *(
+        "-//w3o//dtd w3 html",
+        "-/w3c/dtd html 4.0 transitional/en",
+        "-//w3c//dtd html 4.0 ",
+        "-//microsoft//dtd internet",
+    ),
+    *("-//netscape comm", "-//softquad", "-//sun microsystems", "-//webtechs", "-//o'reilly", "-//spyglass", "-//sq//"),
+)
+_HTML_4 = ("-//w3c//dtd html 4.01 transitional//", "-//w3c//dtd html 4.01 frameset//")
+_LIMITED = ("-//w3c//dtd xhtml 1.0 transitional//", "-//w3c//dtd xhtml 1.0 frameset//")
+_QUIRKY_SYSTEM = "http://www.ibm.com/data/dtd/v11/ibmxhtml1-transitional.dtd"
 _JSON_SCRIPTS = ("application/json", "application/ld+json", "importmap", "speculationrules")
 
 
@@ -57,6 +78,20 @@ def _is_declared(declared: ContentType) -> bool:
 
 def _looks_like(_declared: ContentType, text: str) -> bool:
     return text.lstrip()[:15].lower().startswith(("<!doctype html", "<html"))
+
+
+def rendering_of(text: str) -> str:
+    """The mode in which browsers show the page, by its doctype (HTML standard §13.2.6.4.1).
+
+    One of "standards", "limited quirks" and "quirks".
+    """
+    found = _DOCTYPE.match(text)
+    if found is None or found["name"].lower() != "html":
+        return "quirks"
+    public, system = ((found[name] or "").strip("\"'").lower() for name in ("public", "system"))
+    if public.startswith(_QUIRKY) or (public.startswith(_HTML_4) and not system) or system == _QUIRKY_SYSTEM:
+        return "quirks"
+    return "limited quirks" if public.startswith((*_HTML_4, *_LIMITED)) else "standards"
 
 
 HTML = TextForm("html", _is_declared, _looks_like, read_markup)

@@ -7,6 +7,7 @@
 4. A place is written like one of a JSON document: labels from the root down, `@name` for an attribute and `#text` for a
    text: `$.html.body["ul#feed"].li.a["@href"]`. Siblings of one label share a place.
 5. What rules ignore is taken out of both trees before anything is compared.
+6. `unordered` takes an element's children in any order; `keys` pairs them by an attribute.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from proxy.core.difference import Limits
     from proxy.core.model import CompareRules
-    from proxy.core.paths import Concrete
+    from proxy.core.paths import Concrete, Path
 
     CompareJson = Callable[[str, str, Concrete], list[Difference] | None]
 
@@ -124,11 +125,39 @@ class TreeWalk:
         old, new = [*map(_digest, before)], [*map(_digest, after)]
         if old == new:
             return
+        is_any_order = any(place.matches(path) for place in self._rules.unordered)
+        key = next((member.removeprefix("@") for place, member in self._rules.keys if place.matches(path)), None)
+        if key is not None:
+            self._keyed(before, after, path, key, is_any_order=is_any_order)
+            return
+        if is_any_order:
+            self._siblings(*_without_equal(before, after), path)
+            return
         if Counter(old) == Counter(new):
             self._report(path, REORDERED, [*map(_shown, before)], [*map(_shown, after)])
             return
         for old_part, new_part in unequal_parts(old, new):
             self._siblings(before[old_part], after[new_part], path)
+
+    def _keyed(
+        self, before: tuple[Node, ...], after: tuple[Node, ...], path: Concrete, key: str, *, is_any_order: bool
+    ) -> None:
+        """Children that belong together by an attribute; those without it as other siblings."""
+        old, new = _by_key(before, key), _by_key(after, key)
+        pairs = [pair for value in old for pair in zip(old[value], new.get(value, ()), strict=False)]
+        if not is_any_order and not _is_in_order([other for _, other in sorted(pairs)]):
+            self._report(path, REORDERED, [*map(_shown, before)], [*map(_shown, after)])
+        for mine, other in pairs:
+            self._pair(before[mine], after[other], path)
+        for nodes, indexes, is_missing in (
+            (before, {mine for mine, _ in pairs}, True),
+            (after, {other for _, other in pairs}, False),
+        ):
+            for index, node in enumerate(nodes):
+                if index not in indexes and _key_of(node, key) is not None:
+                    self._lone(node, path, is_missing=is_missing)
+        rest = (tuple(node for node in nodes if _key_of(node, key) is None) for nodes in (before, after))
+        self._siblings(*_without_equal(*rest), path)
 
     def _siblings(self, before: tuple[Node, ...], after: tuple[Node, ...], path: Concrete) -> None:
         """Children of which none is equal: the n-th of a label with the n-th of it."""
@@ -184,6 +213,24 @@ class TreeWalk:
         self.differences.append(difference)
 
 
+def has_place(element: Element, paths: Iterable[Path], read_json: Callable[[str, Path], bool]) -> bool:
+    """Whether one of the paths leads somewhere in the tree; they begin above the element.
+
+    `read_json` says whether a path leads somewhere in a JSON text.
+    """
+    below = {rest for path in paths for rest in path.below(element.label)}
+    if any(not path.steps for path in below):
+        return True
+    names = [*(f"@{name}" for name in element.attributes), *([TEXT] if _text_of(element) else [])]
+    if any(not rest.steps for path in below for name in names for rest in path.below(name)):
+        return True
+    if element.is_json and any(read_json(_text_of(element), path) for path in below):
+        return True
+    return bool(below) and any(
+        has_place(child, below, read_json) for child in element.children if isinstance(child, Element)
+    )
+
+
 def read_markup(text: str) -> str:
     """The text itself: it is parsed when it is compared. Raises ValueError for what has no tag."""
     if "<" not in text:
@@ -207,6 +254,42 @@ def unequal_parts(before: Sequence[Hashable], after: Sequence[Hashable]) -> Iter
     for kind, old_from, old_to, new_from, new_to in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if kind != "equal":
             yield slice(start + old_from, start + old_to), slice(start + new_from, start + new_to)
+
+
+def _without_equal(before: tuple[Node, ...], after: tuple[Node, ...]) -> tuple[tuple[Node, ...], tuple[Node, ...]]:
+    """Both without those that have an equal one on the other side, wherever it stands."""
+    common = Counter(map(_digest, before)) & Counter(map(_digest, after))
+    return _without(before, common.copy()), _without(after, common)
+
+
+def _without(nodes: tuple[Node, ...], common: Counter[bytes]) -> tuple[Node, ...]:
+    kept: list[Node] = []
+    for node in nodes:
+        digest = _digest(node)
+        if common[digest] > 0:
+            common[digest] -= 1
+        else:
+            kept.append(node)
+    return tuple(kept)
+
+
+def _key_of(node: Node, key: str) -> str | None:
+    """Elements of different names are never one, whatever their key is."""
+    if isinstance(node, str) or key not in node.attributes:
+        return None
+    return f"{node.name}\0{node.attributes[key]}"
+
+
+def _by_key(nodes: tuple[Node, ...], key: str) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for index, node in enumerate(nodes):
+        if (value := _key_of(node, key)) is not None:
+            found.setdefault(value, []).append(index)
+    return found
+
+
+def _is_in_order(indexes: list[int]) -> bool:
+    return indexes == sorted(indexes)
 
 
 def _name(node: Node) -> str:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy.core.bodies.html import rendering_of
 from proxy.core.compare import compare
 from proxy.core.evidence import Verdict
 from tests.core.answers import make_answer, make_rules
@@ -117,6 +118,7 @@ def test_library_that_is_not_there_is_a_reason(kind: str, module: str, reason: s
     program = f"""
 import sys
 sys.modules[{module!r}] = None
+from proxy.core.bodies.html import rendering_of
 from proxy.core.compare import compare
 from tests.core.answers import make_answer, make_rules
 pairs = [(b"<a>1</a>", b"<a>1</a>"), (b"<a>1</a>", b"<a >1</a>")]
@@ -126,3 +128,38 @@ for pair in pairs:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert ["match ", f"skipped {reason}"] == done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("rule", [{"unordered": ("$.div",)}, {"unordered": ("$.div",), "keys": {"$.div": "title"}}])
+@given(inner=st.lists(trees, max_size=6), data=st.data())
+def test_order_means_nothing_where_a_rule_says_so(rule: dict[str, Any], inner: list[Tree], data: st.DataObject):
+    """Of the element's own children, whatever is in them; repetition counts."""
+    control = make_answer(written(("div", {}, inner)).encode(), "application/xml")
+    other = make_answer(written(("div", {}, data.draw(st.permutations(inner)))).encode(), "application/xml")
+    more = make_answer(written(("div", {}, [*inner, ("p", {}, ["x"])])).encode(), "application/xml")
+    assert compare(control, other, make_rules(**rule)).verdict == Verdict.MATCH
+    assert ["extra"] == [each.change for each in compare(control, more, make_rules(**rule)).differences]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<!doctype html><p>", "standards"),
+        ("\ufeff \n<!-- a --><?xml version='1.0'?><!DOCTYPE HTML><p>".lstrip("\ufeff"), "standards"),
+        ("<!doctype html SYSTEM 'about:legacy-compat'><p>", "standards"),
+        ('<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Strict//EN" "x"><p>', "standards"),
+        ('<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN" "x"><p>', "limited quirks"),
+        ('<!DOCTYPE html PUBLIC "-//W3C//DTD HTML 4.01 Transitional//EN" "x"><p>', "limited quirks"),
+        ('<!DOCTYPE html PUBLIC "-//W3C//DTD HTML 4.01 Transitional//EN"><p>', "quirks"),
+        ('<!DOCTYPE html PUBLIC "-//W3C//DTD HTML 3.2 Final//EN"><p>', "quirks"),
+        ("<!doctype svg><p>", "quirks"),
+        ("<p><!doctype html>", "quirks"),
+        ("text <!doctype html>", "quirks"),
+        ("<!--" * 200_000, "quirks"),
+        (" " * 900_000, "quirks"),
+        ("<!doctype html public '" + "a" * 900_000, "standards"),
+    ],
+)
+def test_mode_of_a_page_is_that_of_browsers(text: str, expected: str):
+    """By the doctype, which stands before everything but comments; and at once, however long it is."""
+    assert expected == rendering_of(text)

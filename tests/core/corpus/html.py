@@ -27,6 +27,12 @@ def json_script(text: str) -> str:
 
 
 FEED = "<ul id=feed><li>1</li><li>2</li><li>3</li></ul>"
+FEED_PLACE = '$.html.body["ul#feed"]'
+CARDS = "<ul id=feed><li data-id=a>1</li><li data-id=b>2</li></ul>"
+HTML = "text/html"
+STRICT = '<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01//EN" "http://www.w3.org/TR/html4/strict.dtd">'
+OLD = '<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01 Transitional//EN">'
+BETWEEN = OLD.replace(">", ' "http://www.w3.org/TR/html4/loose.dtd">')
 
 ROWS = (
     same("order of attributes", '<a href="/x" title="t">a</a>', "<a title=t href=/x>a</a>"),
@@ -49,6 +55,76 @@ ROWS = (
         "embedded JSON in another order",
         json_script('{"a":1,"b":2}'),
         json_script('{"b":2, "a":1}'),
+    ),
+    same("items in any order", FEED, "<ul id=feed><li>3</li><li>1</li><li>2</li></ul>", unordered=(FEED_PLACE,)),
+    same(
+        "items by their key in any order",
+        CARDS,
+        "<ul id=feed><li data-id=b>2</li><li data-id=a>1</li></ul>",
+        unordered=(FEED_PLACE,),
+        keys={FEED_PLACE: "data-id"},
+    ),
+    equal("html: doctypes of one mode", sent("<!doctype html><p>1", HTML), sent(f"<!-- x -->{STRICT}<p>1", HTML)),
+    equal("html: two without a doctype", sent("<p>1", HTML), sent("<p >1", HTML)),
+    equal("html: doctype ignored", sent("<!doctype html><p>1", HTML), sent("<p>1", HTML), ignore=('$["!doctype"]',)),
+    differs(
+        "html: no doctype", sent("<!doctype html><p>1", HTML), sent("<p>1", HTML), body('$["!doctype"]', "doctype")
+    ),
+    differs(
+        "html: an old doctype",
+        sent("<!doctype html><p>1", HTML),
+        sent(f"{OLD}<p>1", HTML),
+        body('$["!doctype"]', "doctype"),
+    ),
+    differs(
+        "html: a doctype in between",
+        sent(f"{OLD}<p>1", HTML),
+        sent(f"{BETWEEN}<p>1", HTML),
+        body('$["!doctype"]', "doctype"),
+    ),
+    changed(
+        "one of the items in any order",
+        FEED,
+        "<ul id=feed><li>3</li><li>1</li><li>x</li></ul>",
+        ('["ul#feed"].li["#text"]', "value"),
+        unordered=(FEED_PLACE,),
+    ),
+    changed(
+        "one more of the same items in any order",
+        "<ul id=feed><li>1</li><li>1</li></ul>",
+        "<ul id=feed><li>1</li></ul>",
+        ('["ul#feed"].li', "missing"),
+        unordered=(FEED_PLACE,),
+    ),
+    changed(
+        "items by their key",
+        CARDS,
+        "<ul id=feed><li data-id=b>2</li><li data-id=a>x</li></ul>",
+        ('["ul#feed"]', "reordered"),
+        ('["ul#feed"].li["#text"]', "value"),
+        keys={FEED_PLACE: "@data-id"},
+    ),
+    changed(
+        "an item of another key",
+        CARDS,
+        "<ul id=feed><li data-id=a>1</li><li data-id=c>2</li></ul>",
+        ('["ul#feed"].li', "missing"),
+        ('["ul#feed"].li', "extra"),
+        keys={FEED_PLACE: "data-id"},
+    ),
+    changed(
+        "a key that is there twice",
+        CARDS.replace("=b", "=a"),
+        CARDS.replace("<li data-id=b>2</li>", ""),
+        ('["ul#feed"].li', "missing"),
+        keys={FEED_PLACE: "data-id"},
+    ),
+    changed(
+        "items without their key",
+        FEED,
+        FEED.replace("2", "x"),
+        ('["ul#feed"].li["#text"]', "value"),
+        keys={FEED_PLACE: "data-id"},
     ),
     changed("text", "<p>one</p>", "<p>two</p>", ('.p["#text"]', "value")),
     changed("escaped twice", "<p>a &amp; b</p>", "<p>a &amp;amp; b</p>", ('.p["#text"]', "html-escaped")),
