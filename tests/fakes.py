@@ -33,6 +33,8 @@ def route_row(name: str = "feeds", **changes: Any) -> Json:
         "hold": None,
         "users": {"legacy": 19, "new": 1},
         "requests": {"legacy": 950, "new": 50},
+        "failed": {"legacy": 0, "new": 1},
+        "server_errors": {"legacy": 4, "new": 2},
         "pairs": 900,
         "matches": 898,
         "mismatches": 2,
@@ -42,6 +44,19 @@ def route_row(name: str = "feeds", **changes: Any) -> Json:
             "legacy": {"p50": 12.5, "p95": 40.0, "p99": 81.25},
             "new": {"p50": None, "p95": None, "p99": None},
         },
+        **changes,
+    }
+
+
+def minute_row(number: int, **changes: Any) -> Json:
+    """One minute of a route's last hour."""
+    at = SINCE - 3_600 + 60 * number
+    return {
+        "at": at,
+        "requests": {"legacy": 9, "new": 1},
+        "mismatches": 1,
+        "compared": 9,
+        "expected": 10,
         **changes,
     }
 
@@ -108,12 +123,25 @@ def status_row(**changes: Any) -> Json:
     return {
         "version": "0.1.0",
         "node": "node-a",
-        "config": {"file": "config/migration.yaml", "digest": "ab" * 32, "since": SINCE, "error": None, "warnings": []},
+        "config": {
+            "file": "config/migration.yaml",
+            "digest": "ab" * 32,
+            "since": SINCE,
+            "error": None,
+            "refused_at": None,
+            "warnings": [],
+        },
         "kill_switch": False,
-        "workers": {"linked": 2, "expected": 2},
+        "workers": {"linked": 2, "expected": 2, "links": [worker_row("worker-1"), worker_row("worker-2")]},
+        "comparers": {"processes": 1, "expected": 1, "busy": 0, "backlog": 0, "restarts": 0},
         "store": {"name": "sqlite:///var/changeover.sqlite", "up": True, "error": None, "dropped": 0},
         **changes,
     }
+
+
+def worker_row(name: str) -> Json:
+    """A linked worker."""
+    return {"name": name, "pid": 4711, "connected_at": SINCE, "gauges": dict(GAUGES)}
 
 
 # What a worker says of itself with each delta.
@@ -152,6 +180,12 @@ class FakeControl:
             self.calls.append(("routes", since))
             return self._answer(self.route_rows_since)
         return self._answer(self.route_rows)
+
+    async def history(self) -> Json:
+        minutes = [minute_row(number, requests={"legacy": number, "new": 60 - number}) for number in range(60)]
+        return self._answer(
+            {"until": SINCE, "bucket_s": 60, "routes": {row["name"]: minutes for row in self.route_rows}}
+        )
 
     async def set_rollout(self, route: str, percentage: float, reason: str, who: str, /) -> Json:
         self.calls.append(("set_rollout", route, percentage, reason, who))

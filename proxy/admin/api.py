@@ -34,6 +34,7 @@ from proxy.admin.fields import (
 from proxy.admin.guard import Guard
 from proxy.admin.metrics import CONTENT_TYPE, render_metrics
 from proxy.admin.problems import answer_changeover_error, answer_fault, answer_http_exception
+from proxy.admin.room.pages import answering_people, page_routes
 from proxy.core.triage import ALL_STATES, SETTABLE_STATES
 from proxy.errors import ChangeoverError
 
@@ -56,12 +57,12 @@ def create_app(control: ControlApi, settings: Settings) -> Starlette:
     """The application for the settings' admin listener. Raises StartError for a public one without a token."""
     door = open_door(settings.admin_host, settings.admin_token)
     return Starlette(
-        routes=[_route(path, handlers, control) for path, handlers in ENDPOINTS.items()],
+        routes=[*(_route(path, handlers, control) for path, handlers in ENDPOINTS.items()), *page_routes(control)],
         middleware=[Middleware(Guard, door)],
         exception_handlers={
-            ChangeoverError: answer_changeover_error,
-            HTTPException: answer_http_exception,
-            Exception: answer_fault,
+            ChangeoverError: answering_people(answer_changeover_error),
+            HTTPException: answering_people(answer_http_exception),
+            Exception: answering_people(answer_fault),
         },
     )
 
@@ -81,6 +82,11 @@ async def get_status(request: Request, control: ControlApi) -> Any:
 async def get_routes(request: Request, control: ControlApi) -> Any:
     since = read_query(request, ("since",)).get("since")
     return await control.routes(None if since is None else _unix_seconds("since", since))
+
+
+async def get_history(request: Request, control: ControlApi) -> Any:
+    read_query(request, ())
+    return await control.history()
 
 
 async def put_rollout(request: Request, control: ControlApi) -> Any:
@@ -182,6 +188,7 @@ async def get_readyz(_request: Request, control: ControlApi) -> Response:
 ENDPOINTS: dict[str, dict[str, Handler]] = {
     "/api/v1/status": {"GET": get_status},
     "/api/v1/routes": {"GET": get_routes},
+    "/api/v1/history": {"GET": get_history},
     "/api/v1/routes/{name}/rollout": {"PUT": put_rollout},
     "/api/v1/routes/{name}/hold": {"PUT": put_hold, "DELETE": delete_hold},
     "/api/v1/routes/{name}/proposals": {"GET": get_proposals, "POST": post_proposals},

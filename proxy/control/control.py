@@ -24,6 +24,7 @@ from proxy.control.changes import Changes
 from proxy.control.comparers import Comparers
 from proxy.control.decisions import Decisions
 from proxy.control.explain import explain
+from proxy.control.history import History
 from proxy.control.intake import Intake
 from proxy.control.learn import Learn
 from proxy.control.link import LinkServer
@@ -92,6 +93,7 @@ class Control:
         )
         self._rejudge = Rejudge(store, self._threads, self._comparers, self._compare_rules)
         self._totals = Totals(store, self._threads, self._recorder)
+        self._history = History(store, self._threads)
         self._reload_wanted = asyncio.Event()
         self.on_reloaded: Callable[[], None] = lambda: None  # after each reading of the config, refused or not
 
@@ -244,6 +246,10 @@ class Control:
             totals = await self._totals.read_since(since, [each.name for each in self._live.rollout.migration.routes])
         rows = figures.route_rows(self._live.rollout, totals, users)
         return [{**row, "stale_rules": self._rule_use.stale(row["name"])} for row in rows]
+
+    async def history(self) -> Json:
+        """The traffic of the last hour by the minute. Raises StoreError."""
+        return await self._history.read([route.name for route in self._live.rollout.migration.routes])
 
     async def metrics_snapshot(self) -> Json:
         """For Prometheus, which adds nodes up itself: this node's counters since its start; users are all nodes'."""

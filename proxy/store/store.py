@@ -90,6 +90,11 @@ class Store:
         with self._reading() as connection:
             return counts.minutes(connection, route, since_minute)
 
+    def recent_minutes(self, since_minute: int) -> dict[str, dict[int, dict[str, int]]]:
+        """Route -> Unix minute -> counter -> sum over all nodes, of all routes; older than a day by the hour."""
+        with self._reading() as connection:
+            return counts.recent_minutes(connection, since_minute)
+
     def user_counts(self) -> dict[str, dict[Side, int]]:
         """Route -> side -> users last seen there: exact up to 20,000 of a route, then within about 1 %."""
         with self._reading() as connection:
