@@ -9,7 +9,7 @@ from proxy.core.evidence import coverage
 from proxy.errors import NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 Json = dict[str, Any]
 Value = TypeVar("Value")
@@ -265,13 +265,23 @@ class FakeControl:
         answer = {"backend": "new", "reason": "bucket", "bucket": 1234, "effective_percentage": 5, "shadow": 100.0}
         return self._answer({"route": "feeds", **answer})
 
-    async def audit(self, limit: int, /) -> list[Json]:
-        line = {"id": 1, "at": SINCE, "who": "ada", "action": "rollout.set", "subject": "feeds"}
+    async def trends(self, signature_ids: Sequence[str], /) -> Json:
+        counts = {id_: [0] * 58 + [3, 1] for id_ in signature_ids}
+        return self._answer({"until": SINCE, "bucket_s": 60, "counts": counts})
+
+    async def preview_ignore(self, signature_id: str, reason: str, who: str, ticket: str | None, /) -> Json:
+        path = self._signature(signature_id)["path"]
+        line = {"line": 9, "before": "    match: {}", "after": f"    compare: {{ignore: [{path}]}}  # {who}: {reason}"}
+        return self._answer({"rule": path, "file": "config/migration.yaml", "lines": [line], "note": ""})
+
+    async def audit(self, limit: int, subject: str | None = None, before_id: int | None = None, /) -> list[Json]:
+        line: Json = {"id": 1, "at": SINCE, "who": "ada", "action": "rollout.set", "subject": "feeds"}
         rows = [
             {**line, "id": 2, "action": "diff.state", "before": None, "after": None, "reason": "noise"},
             {**line, "before": {"percentage": 1}, "after": {"percentage": 5}, "reason": "wave 1"},
         ]
-        return self._answer(rows[:limit])
+        found = [row for row in rows if subject in {None, row["subject"]} and row["id"] < (before_id or 99)]
+        return self._answer(found[:limit])
 
     async def reload(self) -> Json:
         self.calls.append(("reload",))

@@ -30,11 +30,13 @@ from proxy.admin.fields import (
     texts_field,
     truth_field,
     unknown_name,
+    whole_field,
 )
 from proxy.admin.guard import Guard
 from proxy.admin.metrics import CONTENT_TYPE, render_metrics
 from proxy.admin.problems import answer_changeover_error, answer_fault, answer_http_exception
 from proxy.admin.room.pages import answering_people, page_routes
+from proxy.admin.sift import sift
 from proxy.core.triage import ALL_STATES, SETTABLE_STATES
 from proxy.errors import ChangeoverError
 
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
 Handler = Callable[["Request", "ControlApi"], Awaitable[Any]]
 
 MAX_AUDIT_ROWS = 1_000
+MAX_ID = 2**53  # of a line of the audit: what JSON carries exactly (RFC 8259 §6)
+MAX_TRENDS = 200  # of signatures in one question: two pages of a list
 _DEFAULT_AUDIT_ROWS = 100
 _MAX_WHO_CHARACTERS = 64
 
@@ -108,9 +112,24 @@ async def delete_hold(request: Request, control: ControlApi) -> Any:
 
 
 async def get_diffs(request: Request, control: ControlApi) -> Any:
-    query = read_query(request, ("route", "state"))
+    query = read_query(request, ("route", "state", "kind", "text", "version"))
     _check_state(query.get("state"), ALL_STATES)
-    return await control.diffs(query.get("route"), query.get("state"))
+    rows = await control.diffs(query.get("route"), query.get("state"))
+    return sift(rows, query.get("kind"), query.get("text"), query.get("version"))
+
+
+async def get_trends(request: Request, control: ControlApi) -> Any:
+    read_query(request, (), repeatable=("id",))
+    ids = request.query_params.getlist("id")
+    if not 1 <= len(ids) <= MAX_TRENDS:
+        refuse(f'the query field "id" is given {len(ids)} times: send it 1 to {MAX_TRENDS} times')
+    return await control.trends(ids)
+
+
+async def get_rule(request: Request, control: ControlApi) -> Any:
+    query = read_query(request, ("reason", "ticket"))
+    reason, ticket = optional_text_field(query, "reason"), optional_text_field(query, "ticket")
+    return await control.preview_ignore(request.path_params["id"], reason or "", read_who(request), ticket)
 
 
 async def get_diff(request: Request, control: ControlApi) -> Any:
@@ -158,10 +177,10 @@ async def get_explain(request: Request, control: ControlApi) -> Any:
 
 
 async def get_audit(request: Request, control: ControlApi) -> Any:
-    limit = read_query(request, ("limit",)).get("limit", str(_DEFAULT_AUDIT_ROWS))
-    if not (limit.isascii() and limit.isdecimal() and len(limit) <= 6 and 1 <= int(limit) <= MAX_AUDIT_ROWS):
-        refuse(f'the query field "limit" is {limit[:40]!r}: must be from 1 to {MAX_AUDIT_ROWS}')
-    return await control.audit(int(limit))
+    query = read_query(request, ("limit", "subject", "before"))
+    limit = whole_field(query, "limit", 1, MAX_AUDIT_ROWS, _DEFAULT_AUDIT_ROWS)
+    before_id = whole_field(query, "before", 1, MAX_ID, None)
+    return await control.audit(limit or _DEFAULT_AUDIT_ROWS, query.get("subject"), before_id)
 
 
 async def post_reload(request: Request, control: ControlApi) -> Any:
@@ -194,8 +213,10 @@ ENDPOINTS: dict[str, dict[str, Handler]] = {
     "/api/v1/routes/{name}/proposals": {"GET": get_proposals, "POST": post_proposals},
     "/api/v1/diffs": {"GET": get_diffs},
     "/api/v1/diffs/{id}": {"GET": get_diff},
+    "/api/v1/diffs/{id}/rule": {"GET": get_rule},
     "/api/v1/diffs/{id}/state": {"POST": post_state},
     "/api/v1/diffs/{id}/retry": {"POST": post_retry},
+    "/api/v1/trends": {"GET": get_trends},
     "/api/v1/explain": {"GET": get_explain},
     "/api/v1/audit": {"GET": get_audit},
     "/api/v1/reload": {"POST": post_reload},

@@ -33,7 +33,7 @@ async def read_object(request: Request, known: Collection[str]) -> dict[str, Any
 
     Raises RequestRefused: 400 malformed or unknown field, 408 too slow, 413 larger than MAX_BODY_BYTES.
     """
-    document = _parse(await _read_body(request))
+    document = _parse(await read_body(request))
     if not isinstance(document, dict):
         refuse(f"the body must be a JSON object such as {{{_example(known)}}}, not {_kind(document)}")
     refuse_unknown(document, known, "field")
@@ -114,6 +114,16 @@ def moment_field(document: Mapping[str, Any], name: str) -> float | None:
     return float(value)
 
 
+def whole_field(query: Mapping[str, str], name: str, least: int, most: int, default: int | None) -> int | None:
+    """A whole number of a query, within bounds."""
+    text = query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and least <= int(text) <= most):
+        refuse(f'the query field "{name}" is {text[:40]!r}: must be from {least} to {most}')
+    return int(text)
+
+
 def truth_field(document: Mapping[str, Any], name: str) -> bool:
     """True or false; false where the field is missing or null."""
     value = document.get(name)
@@ -132,7 +142,8 @@ def read_query(request: Request, known: Collection[str], repeatable: Collection[
     return {name: value for name, value in request.query_params.items() if name in known and value}
 
 
-async def _read_body(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
+    """The body as bytes. Raises RequestRefused: 408 too slow, 413 larger than MAX_BODY_BYTES."""
     stated = request.headers.get("content-length", "0")
     if not stated.isdecimal() or int(stated) > MAX_BODY_BYTES:
         _refuse_size()

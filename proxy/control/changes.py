@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from functools import partial
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from proxy import config
@@ -90,6 +91,17 @@ class Changes:
             await self._reload("rule.added", who, reason)
         return {"changed": is_changed, "file": str(self._live.file)}
 
+    async def preview_rule(self, name: str, rule: str, comment: str) -> list[Json]:
+        """What `add_rule` would change in the file, line by line (see `changed_lines`). Raises as above."""
+        file = self._live.file
+
+        def edited() -> list[Json]:
+            text = config.read(file)
+            changed = config.add_ignored(text, name, rule, comment, file=str(file), environ=self._environ)
+            return changed_lines(text, changed)
+
+        return await asyncio.to_thread(edited)
+
     def _edit(self, edit: Callable[..., str], name: str, value: float | str) -> bool:
         """Writes the file with `edit(text, name, value)`; whether that changed it."""
         file = self._live.file
@@ -158,6 +170,26 @@ class Changes:
             "hold": hold_row(binding_hold(rollout, route)),
             "rollout_version": rollout.version,
         }
+
+
+def changed_lines(before: str, after: str) -> list[Json]:
+    """From the first line that differs to the last: `line` (1-based), `before` and `after`; one may be None."""
+    old, new = before.splitlines(), after.splitlines()
+    start = _equal_lines(old, new)
+    tail = _equal_lines(old[start:][::-1], new[start:][::-1])
+    pairs = zip_longest(old[start : len(old) - tail], new[start : len(new) - tail])
+    return [
+        {"line": number, "before": was, "after": becomes}
+        for number, (was, becomes) in enumerate(pairs, start=start + 1)
+    ]
+
+
+def _equal_lines(one: list[str], other: list[str]) -> int:
+    """How many are equal from the beginning."""
+    return next(
+        (number for number, (left, right) in enumerate(zip(one, other, strict=False)) if left != right),
+        min(len(one), len(other)),
+    )
 
 
 def differences(before: Rollout, after: Rollout) -> list[tuple[str, Json | None, Json | None]]:

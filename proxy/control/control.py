@@ -24,7 +24,7 @@ from proxy.control.changes import Changes
 from proxy.control.comparers import Comparers
 from proxy.control.decisions import Decisions
 from proxy.control.explain import explain
-from proxy.control.history import History
+from proxy.control.history import SPAN_MINUTES, History
 from proxy.control.intake import Intake
 from proxy.control.learn import Learn
 from proxy.control.link import LinkServer
@@ -43,7 +43,7 @@ from proxy.errors import NotFound
 from proxy.traffic.tasks import Tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -302,6 +302,16 @@ class Control:
             raise NotFound(f"route {route!r}: not in the config, and without differences{suggestion(route, known)}")
         return [figures.signature_row(row) for row in rows]
 
+    async def trends(self, signature_ids: Sequence[str]) -> Json:
+        """How often each was seen in each minute of the last hour, the present one last."""
+        now = time.time()
+        first = int(now // 60) - SPAN_MINUTES + 1
+        seen = await self._threads.run(lambda: self._store.trends(signature_ids, first * 60))
+        counts = {
+            id_: [seen.get(id_, {}).get(first + each, 0) for each in range(SPAN_MINUTES)] for id_ in signature_ids
+        }
+        return {"until": now, "bucket_s": 60, "counts": counts}
+
     async def diff(self, signature_id: str) -> Json:
         detail = figures.signature_detail(await self._threads.run(lambda: self._store.signature(signature_id)))
         migration = self._live.rollout.migration
@@ -324,6 +334,9 @@ class Control:
     ) -> Json:
         return await self._triage.ignore_by_rule(signature_id, reason, who, owner, ticket)
 
+    async def preview_ignore(self, signature_id: str, reason: str, who: str, ticket: str | None) -> Json:
+        return await self._triage.preview_ignore(signature_id, reason, who, ticket)
+
     async def proposals(self, route: str) -> Json:
         return await self._learn.proposals(route)
 
@@ -333,5 +346,5 @@ class Control:
     async def retry(self, signature_id: str, who: str) -> Json:
         return await self._retry.retry(signature_id, who)
 
-    async def audit(self, limit: int) -> list[Json]:
-        return figures.audit_rows(await self._threads.run(lambda: self._store.audit(limit)))
+    async def audit(self, limit: int, subject: str | None = None, before_id: int | None = None) -> list[Json]:
+        return figures.audit_rows(await self._threads.run(lambda: self._store.audit(limit, before_id, subject)))

@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from proxy.errors import StoreError
-from proxy.store import counts, decisions, noise, schema, sightings, signatures, users
+from proxy.store import counts, decisions, noise, schema, sightings, signatures, trend, users
 from proxy.store.database import Database
 from proxy.store.limits import Limits
 from proxy.store.sweep import sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from sqlalchemy import Connection
 
@@ -111,6 +111,11 @@ class Store:
         with self._reading() as connection:
             return signatures.signature(connection, id_, self._clock())
 
+    def trends(self, ids: Collection[str], since: float) -> dict[str, dict[int, int]]:
+        """Signature -> Unix minute -> sightings since then; without those that were not seen."""
+        with self._reading() as connection:
+            return trend.minutes_of_several(connection, ids, since)
+
     def set_state(
         self,
         id_: str,
@@ -185,10 +190,10 @@ class Store:
         with self._writing() as connection:
             decisions.add_audit(connection, moment, who, action, subject, before, after, reason)
 
-    def audit(self, limit: int = 100, before_id: int | None = None) -> list[AuditRow]:
-        """The latest lines, newest first; `before_id` goes on where an earlier answer ended."""
+    def audit(self, limit: int = 100, before_id: int | None = None, subject: str | None = None) -> list[AuditRow]:
+        """The latest lines, of one subject or all, newest first; `before_id` goes on where an earlier answer ended."""
         with self._reading() as connection:
-            return decisions.audit(connection, limit, before_id)
+            return decisions.audit(connection, limit, before_id, subject)
 
     def sweep(self, now: float, max_age_s: float, max_bytes: int) -> Swept:
         """Removes what is too old or too much, a bounded number of rows each time."""

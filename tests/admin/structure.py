@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-VOID = {"meta", "br", "img", "input", "link", "base", "hr", "source", "embed"}
+VOID = {"meta", "br", "img", "input", "link", "base", "hr", "source", "embed", "col"}
 
 
 class Structure(HTMLParser):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from proxy.admin.render import STATIC
+from proxy.admin.room.frame import NAVIGATION
+from proxy.admin.room.pages import pages
 from proxy.errors import StoreError
 from tests.admin.structure import Structure
 
@@ -171,3 +174,15 @@ def test_colours_of_text_have_enough_contrast(scheme: int):
     assert [] == [(pair, contrast(*pair)) for pair in texts if contrast(*pair) < 4.5]
     drawn = [(each, back) for each in ("legacy", "new", "focus") for back in ("page", "card")]
     assert [] == [(pair, contrast(*pair)) for pair in drawn if contrast(*pair) < 3]
+
+
+def test_guide_lists_every_page_and_no_other(control: FakeControl):
+    """docs/control-room.md has a line for each address that a browser may show."""
+    text = (Path(__file__).parents[2] / "docs" / "control-room.md").read_text()
+    documented = set(re.findall(r"^\| `(/[^`]*)` \|", text, re.MULTILINE))
+    assert {path for path, handlers in pages(control).items() if "GET" in handlers} == documented
+
+
+def test_navigation_leads_to_pages(client: httpx.Client):
+    """Each of its links is answered."""
+    assert {200} == {client.get(path).status_code for path, _ in NAVIGATION}

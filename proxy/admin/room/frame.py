@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from proxy.admin import figures
+from proxy.admin.audit_text import change_text
 from proxy.admin.noise_text import noise_sentence
 from proxy.admin.render import render
 from proxy.admin.room.assets import asset_url
@@ -39,9 +40,10 @@ HEADERS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "cache-control": "no-store",
 }
-NAVIGATION = (("/", "Overview"),)
+NAVIGATION = (("/", "Overview"), ("/diffs", "Differences"), ("/audit", "Audit"))
 _SHOWN = {
     "asset": asset_url,
+    "changed": change_text,
     "both": figures.both,
     "count": figures.count,
     "coverage_ratio": figures.coverage_ratio,

@@ -15,8 +15,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from proxy.admin.room import assets
+from proxy.admin.room.audit import get_audit
+from proxy.admin.room.differences import get_differences
 from proxy.admin.room.frame import error_page, wants_page
 from proxy.admin.room.overview import Overview
+from proxy.admin.room.signature import get_difference, get_har, get_ignore, post_retry, post_state
 from proxy.errors import ChangeoverError
 
 if TYPE_CHECKING:
@@ -32,6 +35,13 @@ def pages(control: ControlApi) -> dict[str, dict[str, Handler]]:
     """Address -> method -> who answers."""
     return {
         "/": {"GET": Overview(control).answer},
+        "/audit": {"GET": get_audit},
+        "/diffs": {"GET": get_differences},
+        "/diffs/{id}": {"GET": get_difference},
+        "/diffs/{id}/ignore": {"GET": get_ignore},
+        "/diffs/{id}/state": {"POST": post_state},
+        "/diffs/{id}/retry": {"POST": post_retry},
+        "/diffs/{id}/har": {"GET": get_har},
     }
 
 

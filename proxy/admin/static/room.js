@@ -1,4 +1,5 @@
-// Keeps a page that says so (`data-live-ms`) as it would be after reloading it. Everything else works without scripts.
+// Keeps a page that says so (`data-live-ms`) as it would be after reloading it, and knows a few keys. Everything works
+// without scripts.
 "use strict";
 
 const main = document.querySelector("main[data-live-ms]");
@@ -46,3 +47,25 @@ async function look() {
 }
 
 if (main) setTimeout(look, Number(main.dataset.liveMs));
+
+// --- keys: j and k along a list, Enter is the link's own; n and p along the pages of a list ---
+function step(by) {
+  const links = [...document.querySelectorAll("[data-keys] tbody th a")];
+  const at = links.indexOf(document.activeElement);
+  const next = links[at < 0 ? (by > 0 ? 0 : links.length - 1) : Math.min(Math.max(at + by, 0), links.length - 1)];
+  if (next) next.focus();
+}
+
+function follow(relation) {
+  const link = document.querySelector(`a[rel=${relation}]`);
+  if (link) link.click();
+}
+
+const KEYS = { j: () => step(1), k: () => step(-1), n: () => follow("next"), p: () => follow("prev") };
+
+document.addEventListener("keydown", (event) => {
+  const isWriting = event.target.closest("input, select, textarea");
+  if (isWriting || event.ctrlKey || event.metaKey || event.altKey || !Object.hasOwn(KEYS, event.key)) return;
+  event.preventDefault();
+  KEYS[event.key]();
+});
