@@ -6,7 +6,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from proxy.core.evidence import coverage
-from proxy.errors import NotFound
+from proxy.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -187,9 +187,29 @@ class FakeControl:
             {"until": SINCE, "bucket_s": 60, "routes": {row["name"]: minutes for row in self.route_rows}}
         )
 
-    async def set_rollout(self, route: str, percentage: float, reason: str, who: str, /) -> Json:
-        self.calls.append(("set_rollout", route, percentage, reason, who))
+    async def preview_rollout(self, route: str, percentage: float, /) -> Json:
         found = self._route(route)
+        before = found["percentage"]
+        users = {"seen": 20, "forward": 3 if percentage > before else 0, "back": 2 if percentage < before else 0}
+        return self._answer(
+            {
+                "name": route,
+                "routes": [route, "items"],
+                "percentage": {"before": before, "after": percentage},
+                "effective_percentage": {"before": found["effective_percentage"], "after": percentage},
+                "hold": found["hold"],
+                "users": {**users, "is_estimate": False},
+                "span_s": 86_400.0,
+            }
+        )
+
+    async def set_rollout(
+        self, route: str, percentage: float, reason: str, who: str, seen: float | None = None, /
+    ) -> Json:
+        self.calls.append(("set_rollout", route, percentage, reason, who, *([] if seen is None else [seen])))
+        found = self._route(route)
+        if seen is not None and found["percentage"] != seen:
+            raise Conflict(f"route {route}: somebody changed it")
         found.update(percentage=percentage, effective_percentage=percentage)
         return self._answer({**changed_route(found), "changed": True, "file": "config/migration.yaml", "audited": True})
 
@@ -202,8 +222,8 @@ class FakeControl:
         )
         return self._answer(changed_route(found))
 
-    async def release(self, route: str, reason: str, who: str, /) -> Json:
-        self.calls.append(("release", route, reason, who))
+    async def release(self, route: str, reason: str, who: str, seen: float | None = None, /) -> Json:
+        self.calls.append(("release", route, reason, who, *([] if seen is None else [seen])))
         found = self._route(route)
         found.update(effective_percentage=found["percentage"], hold=None)
         return self._answer(changed_route(found))

@@ -31,6 +31,7 @@ from proxy.admin.fields import (
     truth_field,
     unknown_name,
     whole_field,
+    written_percentage,
 )
 from proxy.admin.guard import Guard
 from proxy.admin.metrics import CONTENT_TYPE, render_metrics
@@ -94,9 +95,15 @@ async def get_history(request: Request, control: ControlApi) -> Any:
 
 
 async def put_rollout(request: Request, control: ControlApi) -> Any:
-    body = await read_object(request, ("percentage", "reason"))
+    body = await read_object(request, ("percentage", "reason", "seen"))
     percentage, reason = percentage_field(body, "percentage"), text_field(body, "reason")
-    return await control.set_rollout(request.path_params["name"], percentage, reason, read_who(request))
+    seen = None if body.get("seen") is None else percentage_field(body, "seen")
+    return await control.set_rollout(request.path_params["name"], percentage, reason, read_who(request), seen)
+
+
+async def get_preview(request: Request, control: ControlApi) -> Any:
+    query = read_query(request, ("percentage",))
+    return await control.preview_rollout(request.path_params["name"], written_percentage(query, "percentage"))
 
 
 async def put_hold(request: Request, control: ControlApi) -> Any:
@@ -107,8 +114,10 @@ async def put_hold(request: Request, control: ControlApi) -> Any:
 
 async def delete_hold(request: Request, control: ControlApi) -> Any:
     """The reason comes as a query field: a body of DELETE has no defined meaning (RFC 9110 §9.3.5)."""
-    reason = optional_text_field(read_query(request, ("reason",)), "reason")
-    return await control.release(request.path_params["name"], reason or "", read_who(request))
+    query = read_query(request, ("reason", "seen"))
+    reason = optional_text_field(query, "reason")
+    seen = written_percentage(query, "seen") if "seen" in query else None
+    return await control.release(request.path_params["name"], reason or "", read_who(request), seen)
 
 
 async def get_diffs(request: Request, control: ControlApi) -> Any:
@@ -208,6 +217,7 @@ ENDPOINTS: dict[str, dict[str, Handler]] = {
     "/api/v1/status": {"GET": get_status},
     "/api/v1/routes": {"GET": get_routes},
     "/api/v1/history": {"GET": get_history},
+    "/api/v1/routes/{name}/preview": {"GET": get_preview},
     "/api/v1/routes/{name}/rollout": {"PUT": put_rollout},
     "/api/v1/routes/{name}/hold": {"PUT": put_hold, "DELETE": delete_hold},
     "/api/v1/routes/{name}/proposals": {"GET": get_proposals, "POST": post_proposals},

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -102,6 +102,15 @@ def percentage_field(document: Mapping[str, Any], name: str, default: float | No
     if abs(number.adjusted()) > _MAX_EXPONENT or not PERCENT_STEP.match(format(number, "f")):
         refuse(f'"{name}" is {str(value)[:40]}: must be from 0 to 100 in steps of 0.001')
     return float(number)
+
+
+def written_percentage(query: Mapping[str, str], name: str) -> float:
+    """A percentage that comes as text, with a point or a comma: of a query or a form."""
+    text = query.get(name, "").strip().replace(",", ".")
+    try:
+        return percentage_field({name: Decimal(text[:20])} if text else {}, name)
+    except InvalidOperation:
+        refuse(f'"{name}" is {text[:40]!r}: must be a number from 0 to 100')
 
 
 def moment_field(document: Mapping[str, Any], name: str) -> float | None:

@@ -29,6 +29,7 @@ from proxy.control.intake import Intake
 from proxy.control.learn import Learn
 from proxy.control.link import LinkServer
 from proxy.control.noise import Silenced
+from proxy.control.preview import preview
 from proxy.control.recorder import Recorder
 from proxy.control.rejudge import Rejudge
 from proxy.control.retention import keep_swept
@@ -278,14 +279,21 @@ class Control:
         return any(said) or not said
 
     # --- changes ---
-    async def set_rollout(self, route: str, percentage: float, reason: str, who: str) -> Json:
-        return await self._changes.set_percentage(route, percentage, reason, who)
+    async def preview_rollout(self, route: str, percentage: float) -> Json:
+        """What the percentage would do. Raises NotFound, StoreError."""
+        found = self._changes.route(route)
+        return await preview(self._store, self._threads, self._live.rollout, found, percentage)
+
+    async def set_rollout(
+        self, route: str, percentage: float, reason: str, who: str, seen: float | None = None
+    ) -> Json:
+        return await self._changes.set_percentage(route, percentage, reason, who, seen)
 
     async def hold(self, route: str, percentage: float, reason: str, who: str) -> Json:
         return await self._changes.hold(route, percentage, reason, who)
 
-    async def release(self, route: str, reason: str, who: str) -> Json:
-        return await self._changes.release(route, reason, who)
+    async def release(self, route: str, reason: str, who: str, seen: float | None = None) -> Json:
+        return await self._changes.release(route, reason, who, seen)
 
     async def reload(self) -> Json:
         """Reads the config again, now. Raises ConfigError when it is refused; then the last good one stays."""

@@ -100,6 +100,11 @@ class Store:
         with self._reading() as connection:
             return users.user_counts(connection)
 
+    def user_hashes(self, routes: Collection[str], since: float) -> tuple[set[int], int]:
+        """Hashes of the users whom any of these routes of one group saw since then; and how many each stands for."""
+        with self._reading() as connection:
+            return users.user_hashes(connection, routes, since)
+
     # --- triage ----------------------------------------------------------------------------------------------
     def signatures(self, route: str | None = None, state: str | None = None) -> list[SignatureRow]:
         """Signatures by route, the most frequent first. Raises Refused for an unknown state."""

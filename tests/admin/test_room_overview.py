@@ -49,7 +49,7 @@ def test_overview_says_what_stands_between_wish_and_force(client: httpx.Client, 
     control.route_rows = [route_row(percentage=25, effective_percentage=1, hold=HOLD)]
     text = text_of(client)
     assert "1 % wished: 25 %; held by ada: errors" in text
-    assert "Hold on feeds: its group gets at most 1 %. ada, 2026-09-21 14:13:20Z: errors" in text
+    assert "Hold on feeds : its group gets at most 1 %. ada, 2026-09-21 14:13:20Z: errors" in text
 
 
 def test_match_rate_never_stands_without_its_coverage(client: httpx.Client, control: FakeControl):

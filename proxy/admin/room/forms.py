@@ -7,11 +7,10 @@ it comes from elsewhere; a form must also say that it comes from here, which eac
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote
 
-from proxy.admin.fields import MAX_TEXT_CHARACTERS, percentage_field, read_body, refuse, refuse_unknown
+from proxy.admin.fields import MAX_TEXT_CHARACTERS, read_body, refuse, refuse_unknown
 from proxy.errors import RequestRefused
 
 if TYPE_CHECKING:
@@ -43,15 +42,6 @@ async def read_form(request: Request, known: Collection[str]) -> dict[str, str]:
     if len(form) < len(fields):
         refuse("a field of the form is given twice: send it once")
     return {name: value for name, value in form.items() if value.strip()}
-
-
-def form_percentage(form: Mapping[str, str], name: str) -> float:
-    """A number from 0 to 100 in steps of 0.001, with a point or a comma."""
-    text = form.get(name, "").strip().replace(",", ".")
-    try:
-        return percentage_field({name: Decimal(text[:20])} if text else {}, name)
-    except InvalidOperation:
-        refuse(f'"{name}" is {text[:40]!r}: must be a number from 0 to 100')
 
 
 def form_day(form: Mapping[str, str], name: str) -> float | None:

@@ -20,6 +20,7 @@ from proxy.admin.room.differences import get_differences
 from proxy.admin.room.frame import error_page, wants_page
 from proxy.admin.room.overview import Overview
 from proxy.admin.room.signature import get_difference, get_har, get_ignore, post_retry, post_state
+from proxy.admin.room.steering import get_route, post_hold, post_release, post_rollout
 from proxy.errors import ChangeoverError
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ def pages(control: ControlApi) -> dict[str, dict[str, Handler]]:
         "/diffs/{id}/state": {"POST": post_state},
         "/diffs/{id}/retry": {"POST": post_retry},
         "/diffs/{id}/har": {"GET": get_har},
+        "/routes/{name}": {"GET": get_route},
+        "/routes/{name}/rollout": {"POST": post_rollout},
+        "/routes/{name}/hold": {"POST": post_hold},
+        "/routes/{name}/release": {"POST": post_release},
     }
 
 
