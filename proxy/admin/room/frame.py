@@ -40,7 +40,13 @@ HEADERS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "cache-control": "no-store",
 }
-NAVIGATION = (("/", "Overview"), ("/diffs", "Differences"), ("/audit", "Audit"))
+NAVIGATION = (
+    ("/", "Overview"),
+    ("/diffs", "Differences"),
+    ("/progress", "Progress"),
+    ("/explain", "Explain"),
+    ("/audit", "Audit"),
+)
 _SHOWN = {
     "asset": asset_url,
     "changed": change_text,

@@ -17,8 +17,10 @@ from starlette.routing import Route
 from proxy.admin.room import assets
 from proxy.admin.room.audit import get_audit
 from proxy.admin.room.differences import get_differences
+from proxy.admin.room.explaining import get_explain
 from proxy.admin.room.frame import error_page, wants_page
 from proxy.admin.room.overview import Overview
+from proxy.admin.room.progress import get_progress
 from proxy.admin.room.signature import get_difference, get_har, get_ignore, post_retry, post_state
 from proxy.admin.room.steering import get_route, post_hold, post_release, post_rollout
 from proxy.errors import ChangeoverError
@@ -43,6 +45,8 @@ def pages(control: ControlApi) -> dict[str, dict[str, Handler]]:
         "/diffs/{id}/state": {"POST": post_state},
         "/diffs/{id}/retry": {"POST": post_retry},
         "/diffs/{id}/har": {"GET": get_har},
+        "/explain": {"GET": get_explain},
+        "/progress": {"GET": get_progress},
         "/routes/{name}": {"GET": get_route},
         "/routes/{name}/rollout": {"POST": post_rollout},
         "/routes/{name}/hold": {"POST": post_hold},
