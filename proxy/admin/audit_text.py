@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from proxy.admin.figures import NOTHING, percent
+from proxy.admin.figures import NOTHING, moment, percent
 from proxy.admin.signature_text import shortened
+from proxy.core.model import percentage
 
 Json = dict[str, Any]
+_ELSEWHERE = frozenset({"who", "reason", "route", "since"})  # columns of the line itself
 
 
 def change_text(line: Json) -> str:
@@ -18,7 +20,7 @@ def change_text(line: Json) -> str:
     changes = [
         _change(name, before.get(name), after.get(name))
         for name in names
-        if before.get(name) != after.get(name) and name not in {"who", "reason"}  # they have columns of their own
+        if before.get(name) != after.get(name) and name not in _ELSEWHERE
     ]
     return shortened(", ".join(changes)) or NOTHING
 
@@ -33,7 +35,16 @@ def _members(value: Any) -> Json:
 def _change(name: str, before: Any, after: Any) -> str:
     if name == "percentage":
         return f"{percent(before)} → {percent(after)}"
+    if name == "cap_millipercent":
+        return f"at most {_cap(before)} → {_cap(after)}"
+    if name == "until":
+        return f"until: {moment(before)} → {moment(after)}"
     return f"{name}: {_written(before)} → {_written(after)}"
+
+
+def _cap(millipercent: int | None) -> str:
+    """A hold's cap; without a hold there is none."""
+    return NOTHING if millipercent is None else percent(percentage(millipercent))
 
 
 def _written(value: Any) -> str:

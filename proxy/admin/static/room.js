@@ -64,7 +64,7 @@ function follow(relation) {
 const KEYS = { j: () => step(1), k: () => step(-1), n: () => follow("next"), p: () => follow("prev") };
 
 document.addEventListener("keydown", (event) => {
-  const isWriting = event.target.closest("input, select, textarea");
+  const isWriting = event.target.closest?.("input, select, textarea");
   if (isWriting || event.ctrlKey || event.metaKey || event.altKey || !Object.hasOwn(KEYS, event.key)) return;
   event.preventDefault();
   KEYS[event.key]();
