@@ -10,6 +10,7 @@ Rules, in this order; the first that holds decides.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -37,9 +38,13 @@ class Readiness:
     basis: tuple[str, ...]
 
 
-def readiness_of(route: Json, signatures: Iterable[Json]) -> Readiness:
-    """`signatures`: those of all routes, or of this one."""
-    waiting = sum(row["route"] == route["name"] and row["state"] in UNDECIDED for row in signatures)
+def waiting_by_route(signatures: Iterable[Json]) -> Counter[str]:
+    """Route -> differences that wait for somebody's decision."""
+    return Counter(row["route"] for row in signatures if row["state"] in UNDECIDED)
+
+
+def readiness_of(route: Json, waiting: int) -> Readiness:
+    """`waiting`: its differences about which nobody has decided."""
     verdict, why = _verdict(route, waiting)
     slow = _times_slower(route)
     if verdict == "ready" and slow >= SLOW:

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 SPAN_MINUTES = 60
-KEPT_S = 5.0  # ten browsers that look each second must not read an hour of all routes each time
+KEPT_S = 5.0  # ten browsers that look each second must not read the minutes of all routes each time
+LATE_MINUTES = 2  # what nodes count reaches the store within seconds
+WHOLE_S = 300.0  # what waited for a store that was away, longer than that, is found by then
 _MINUTE_S = 60
 
 
 class History:
-    """See the module."""
+    """See the module. The minutes that are over are kept: an hour of 500 routes takes the store half a second."""
 
     def __init__(self, store: Store, threads: StoreThreads, now: Callable[[], float] = time.time) -> None:
         self._store = store
@@ -30,26 +32,48 @@ class History:
         self._now = now
         self._lock = asyncio.Lock()  # those who come meanwhile wait for the one who reads
         self._read_at = float("-inf")
-        self._minutes: dict[str, dict[int, dict[str, int]]] = {}
+        self._whole_at = float("-inf")
+        self._rows: dict[str, dict[int, Json]] = {}
 
     async def read(self, routes: Iterable[str]) -> Json:
         """For each of the routes its minutes, oldest first, the present one last. Raises StoreError."""
         async with self._lock:
             now = self._now()
             if now - self._read_at >= KEPT_S:
-                first = int(now // _MINUTE_S) - SPAN_MINUTES + 1
-                self._minutes = await self._threads.run(lambda: self._store.recent_minutes(first))
-                self._read_at = now
-        first = int(self._read_at // _MINUTE_S) - SPAN_MINUTES + 1
+                await self._refresh(now)
+        first = _first_minute(self._read_at)
         span = range(first, first + SPAN_MINUTES)
+        empty = {minute: minute_row(minute, {}) for minute in span}
         return {
             "until": self._read_at,
             "bucket_s": _MINUTE_S,
             "routes": {
-                route: [minute_row(minute, self._minutes.get(route, {}).get(minute, {})) for minute in span]
-                for route in routes
+                route: [self._rows.get(route, {}).get(minute, empty[minute]) for minute in span] for route in routes
             },
         }
+
+    async def _refresh(self, now: float) -> None:
+        """Reads what may be new since the last time."""
+        first = _first_minute(now)
+        is_whole = now - self._whole_at >= WHOLE_S
+        since = first if is_whole else max(int(self._read_at // _MINUTE_S) - LATE_MINUTES, first)
+        self._rows = await self._threads.run(lambda: self._merged(since, first))
+        self._read_at = now
+        self._whole_at = now if is_whole else self._whole_at
+
+    def _merged(self, since: int, first: int) -> dict[str, dict[int, Json]]:
+        """The kept minutes before `since`, and those that the store has from then on."""
+        kept = {
+            route: {minute: row for minute, row in rows.items() if first <= minute < since}
+            for route, rows in self._rows.items()
+        }
+        for route, minutes in self._store.recent_minutes(since).items():
+            kept.setdefault(route, {}).update({minute: minute_row(minute, each) for minute, each in minutes.items()})
+        return {route: rows for route, rows in kept.items() if rows}
+
+
+def _first_minute(now: float) -> int:
+    return int(now // _MINUTE_S) - SPAN_MINUTES + 1
 
 
 def minute_row(minute: int, counts: Mapping[str, int]) -> Json:

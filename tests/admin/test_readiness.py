@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proxy.admin.readiness import blockers, readiness_of, switch_off
+from proxy.admin.readiness import blockers, readiness_of, switch_off, waiting_by_route
 from tests.fakes import covered, route_row, signature_row
 
 FAST = {"p50": 8.0, "p95": 9.0, "p99": 10.0}
@@ -43,13 +43,14 @@ def measured(compared: int, mismatches: int = 0, **changes: Any) -> dict[str, An
 def test_verdict_follows_from_the_evidence(route: dict[str, Any], states: list[str], verdict: str, why: str):
     """What was not compared is never ready; nor is what nobody decided about."""
     signatures = [signature_row(str(number), state=state) for number, state in enumerate(states)]
-    found = readiness_of(route, [*signatures, signature_row("other", route="search")])
+    waiting = waiting_by_route([*signatures, signature_row("other", route="search")])
+    found = readiness_of(route, waiting["feeds"])
     assert (verdict, True) == (found.verdict, why in found.why), found
 
 
 def test_basis_has_numbers_with_their_coverage():
     """Law 5, in words."""
-    found = readiness_of(measured(12_480, 2, coverage=covered(12_480, timeout=20)), [])
+    found = readiness_of(measured(12_480, 2, coverage=covered(12_480, timeout=20)), 0)
     expected = (
         "12,480 of 12,500 answers compared (coverage 99.84 %)",
         "0.02 % differ; with 95 % confidence 99.94 to 100 % are the same",
@@ -69,8 +70,8 @@ def test_basis_has_numbers_with_their_coverage():
 )
 def test_basis_compares_the_speed(new: dict[str, float], expected: str):
     """At the median; nothing is said where one side is unknown."""
-    assert expected in readiness_of(measured(10, latency_ms={"legacy": FAST, "new": new}), []).basis
-    unknown = readiness_of(measured(10, latency_ms={"legacy": FAST, "new": {"p50": None}}), [])
+    assert expected in readiness_of(measured(10, latency_ms={"legacy": FAST, "new": new}), 0).basis
+    unknown = readiness_of(measured(10, latency_ms={"legacy": FAST, "new": {"p50": None}}), 0)
     assert [] == [each for each in unknown.basis if "legacy" in each]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from proxy.control.history import KEPT_S, SPAN_MINUTES, History
+from proxy.control.history import KEPT_S, LATE_MINUTES, SPAN_MINUTES, History
 from proxy.control.store_threads import StoreThreads
 
 NOW = 1_790_000_010.0
@@ -50,4 +50,22 @@ def test_history_is_read_once_for_all_who_look():
         await asked.read(["feeds"])
 
     asyncio.run(look())
-    assert [MINUTE - 59] * 2 == store.asked
+    assert [MINUTE - 59, MINUTE - LATE_MINUTES] == store.asked
+
+
+def test_history_forgets_minutes_that_are_over_for_an_hour_and_reads_all_now_and_then():
+    """What is kept slides with the time; now and then the whole hour is read, as counts may have come late."""
+    store, clock = Minutes(), [NOW]
+    asked = history(store, clock)
+
+    async def look(later_s: float) -> int:
+        clock[0] = NOW + later_s
+        rows = (await asked.read(["feeds"]))["routes"]["feeds"]
+        return next((number for number, row in enumerate(rows) if row["compared"]), -1)
+
+    async def looks() -> list[int]:
+        return [await look(later_s) for later_s in (0, 60, 240, 300, 3_540)]
+
+    assert [59, 58, 55, 54, 0] == asyncio.run(looks())
+    expected = [MINUTE - 59, MINUTE - 2, MINUTE + 1 - 2, MINUTE + 5 - 59, MINUTE + 59 - 59]
+    assert expected == store.asked

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from proxy.admin.fields import read_query
-from proxy.admin.readiness import blockers, readiness_of, switch_off
+from proxy.admin.readiness import blockers, readiness_of, switch_off, waiting_by_route
 from proxy.admin.report.sentence import sentence_of
 from proxy.admin.room.frame import Page, show
 from proxy.admin.room.overview import totals
@@ -29,7 +29,8 @@ async def get_progress(request: Request, control: ControlApi) -> Page:
     read_query(request, ())
     routes, node = await control.routes(), await control.status()
     signatures = await control.diffs(None, None)
-    verdicts = [(route, readiness_of(route, signatures)) for route in routes]
+    waiting = waiting_by_route(signatures)
+    verdicts = [(route, readiness_of(route, waiting[route["name"]])) for route in routes]
     return await show(
         request,
         control,

@@ -21,7 +21,7 @@ from proxy.admin.room.overview import rollout_bar
 from proxy.errors import ChangeoverError, NotFound, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import Awaitable, Iterable, Mapping
 
     from starlette.requests import Request
 
@@ -67,7 +67,7 @@ async def post_release(request: Request, control: ControlApi) -> Response:
 
     async def change() -> None:
         reason, seen = text_field(form, "reason"), written_percentage(form, "seen")
-        route = await _route(control, name)
+        route = _found(await control.routes(), name)
         _refuse_unconfirmed(request, form, route["effective_percentage"], route["percentage"])
         await control.release(name, reason, form_who(form), seen)
 
@@ -112,7 +112,8 @@ async def _show(
     form: Mapping[str, str] | None = None,
 ) -> Page:
     name = request.path_params["name"]
-    route = await _route(control, name)
+    routes = await control.routes()
+    route = _found(routes, name)
     preview = None if wished is None else await control.preview_rollout(name, wished)
     return await show(
         request,
@@ -120,7 +121,7 @@ async def _show(
         "route.html",
         200 if error is None else error.status,
         route=route,
-        members=[each["name"] for each in await control.routes() if each["group"] == route["group"]],
+        members=[each["name"] for each in routes if each["group"] == route["group"]],
         preview=preview,
         wished=wished,
         needs_name=preview is not None and needs_name(preview["percentage"]["before"], preview["percentage"]["after"]),
@@ -146,8 +147,8 @@ async def _evidence(control: ControlApi, name: str) -> Json:
     }
 
 
-async def _route(control: ControlApi, name: str) -> Json:
-    found = next((each for each in await control.routes() if each["name"] == name), None)
+def _found(routes: Iterable[Json], name: str) -> Json:
+    found = next((each for each in routes if each["name"] == name), None)
     if found is None:
         raise NotFound(f"route {name!r}: not in the config")
     return found
