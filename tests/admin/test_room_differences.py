@@ -316,6 +316,14 @@ def test_audit_shows_who_what_and_why(client: httpx.Client):
     assert "Who ada What rollout.set feeds Before → after 1 % → 5 % Why wave 1" in text
 
 
+def test_audit_is_a_file_too(client: httpx.Client):
+    """For a spreadsheet."""
+    response = client.get("/audit.csv?subject=feeds")
+    assert "text/csv; charset=utf-8" == response.headers["content-type"]
+    expected = "2026-09-21 14:13:20Z,ada,rollout.set,feeds,1 % → 5 %,wave 1"
+    assert (True, "attachment" in response.headers["content-disposition"]) == (expected in response.text, True)
+
+
 def test_empty_audit_says_what_will_stand_there(client: httpx.Client):
     """A subject that nothing was done to."""
     assert "Nothing about this was changed yet." in text_of(client.get("/audit?subject=nope"))

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from proxy.admin.room import assets
-from proxy.admin.room.audit import get_audit
+from proxy.admin.room.audit import get_audit, get_audit_file
 from proxy.admin.room.differences import get_differences
 from proxy.admin.room.explaining import get_explain
 from proxy.admin.room.frame import error_page, wants_page
@@ -39,6 +39,7 @@ def pages(control: ControlApi) -> dict[str, dict[str, Handler]]:
     return {
         "/": {"GET": Overview(control).answer},
         "/audit": {"GET": get_audit},
+        "/audit.csv": {"GET": get_audit_file},
         "/diffs": {"GET": get_differences},
         "/diffs/{id}": {"GET": get_difference},
         "/diffs/{id}/ignore": {"GET": get_ignore},
