@@ -6,10 +6,10 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from proxy.core.evidence import coverage
-from proxy.errors import NotFound
+from proxy.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 Json = dict[str, Any]
 Value = TypeVar("Value")
@@ -33,6 +33,8 @@ def route_row(name: str = "feeds", **changes: Any) -> Json:
         "hold": None,
         "users": {"legacy": 19, "new": 1},
         "requests": {"legacy": 950, "new": 50},
+        "failed": {"legacy": 0, "new": 1},
+        "server_errors": {"legacy": 4, "new": 2},
         "pairs": 900,
         "matches": 898,
         "mismatches": 2,
@@ -42,6 +44,19 @@ def route_row(name: str = "feeds", **changes: Any) -> Json:
             "legacy": {"p50": 12.5, "p95": 40.0, "p99": 81.25},
             "new": {"p50": None, "p95": None, "p99": None},
         },
+        **changes,
+    }
+
+
+def minute_row(number: int, **changes: Any) -> Json:
+    """One minute of a route's last hour."""
+    at = SINCE - 3_600 + 60 * number
+    return {
+        "at": at,
+        "requests": {"legacy": 9, "new": 1},
+        "mismatches": 1,
+        "compared": 9,
+        "expected": 10,
         **changes,
     }
 
@@ -108,12 +123,25 @@ def status_row(**changes: Any) -> Json:
     return {
         "version": "0.1.0",
         "node": "node-a",
-        "config": {"file": "config/migration.yaml", "digest": "ab" * 32, "since": SINCE, "error": None, "warnings": []},
+        "config": {
+            "file": "config/migration.yaml",
+            "digest": "ab" * 32,
+            "since": SINCE,
+            "error": None,
+            "refused_at": None,
+            "warnings": [],
+        },
         "kill_switch": False,
-        "workers": {"linked": 2, "expected": 2},
+        "workers": {"linked": 2, "expected": 2, "links": [worker_row("worker-1"), worker_row("worker-2")]},
+        "comparers": {"processes": 1, "expected": 1, "busy": 0, "backlog": 0, "restarts": 0},
         "store": {"name": "sqlite:///var/changeover.sqlite", "up": True, "error": None, "dropped": 0},
         **changes,
     }
+
+
+def worker_row(name: str) -> Json:
+    """A linked worker."""
+    return {"name": name, "pid": 4711, "connected_at": SINCE, "gauges": dict(GAUGES)}
 
 
 # What a worker says of itself with each delta.
@@ -153,9 +181,35 @@ class FakeControl:
             return self._answer(self.route_rows_since)
         return self._answer(self.route_rows)
 
-    async def set_rollout(self, route: str, percentage: float, reason: str, who: str, /) -> Json:
-        self.calls.append(("set_rollout", route, percentage, reason, who))
+    async def history(self) -> Json:
+        minutes = [minute_row(number, requests={"legacy": number, "new": 60 - number}) for number in range(60)]
+        return self._answer(
+            {"until": SINCE, "bucket_s": 60, "routes": {row["name"]: minutes for row in self.route_rows}}
+        )
+
+    async def preview_rollout(self, route: str, percentage: float, /) -> Json:
         found = self._route(route)
+        before = found["percentage"]
+        users = {"seen": 20, "forward": 3 if percentage > before else 0, "back": 2 if percentage < before else 0}
+        return self._answer(
+            {
+                "name": route,
+                "routes": [route, "items"],
+                "percentage": {"before": before, "after": percentage},
+                "effective_percentage": {"before": found["effective_percentage"], "after": percentage},
+                "hold": found["hold"],
+                "users": {**users, "is_estimate": False},
+                "span_s": 86_400.0,
+            }
+        )
+
+    async def set_rollout(
+        self, route: str, percentage: float, reason: str, who: str, seen: float | None = None, /
+    ) -> Json:
+        self.calls.append(("set_rollout", route, percentage, reason, who, *([] if seen is None else [seen])))
+        found = self._route(route)
+        if seen is not None and found["percentage"] != seen:
+            raise Conflict(f"route {route}: somebody changed it")
         found.update(percentage=percentage, effective_percentage=percentage)
         return self._answer({**changed_route(found), "changed": True, "file": "config/migration.yaml", "audited": True})
 
@@ -168,8 +222,8 @@ class FakeControl:
         )
         return self._answer(changed_route(found))
 
-    async def release(self, route: str, reason: str, who: str, /) -> Json:
-        self.calls.append(("release", route, reason, who))
+    async def release(self, route: str, reason: str, who: str, seen: float | None = None, /) -> Json:
+        self.calls.append(("release", route, reason, who, *([] if seen is None else [seen])))
         found = self._route(route)
         found.update(effective_percentage=found["percentage"], hold=None)
         return self._answer(changed_route(found))
@@ -231,13 +285,23 @@ class FakeControl:
         answer = {"backend": "new", "reason": "bucket", "bucket": 1234, "effective_percentage": 5, "shadow": 100.0}
         return self._answer({"route": "feeds", **answer})
 
-    async def audit(self, limit: int, /) -> list[Json]:
-        line = {"id": 1, "at": SINCE, "who": "ada", "action": "rollout.set", "subject": "feeds"}
+    async def trends(self, signature_ids: Sequence[str], /) -> Json:
+        counts = {id_: [0] * 58 + [3, 1] for id_ in signature_ids}
+        return self._answer({"until": SINCE, "bucket_s": 60, "counts": counts})
+
+    async def preview_ignore(self, signature_id: str, reason: str, who: str, ticket: str | None, /) -> Json:
+        path = self._signature(signature_id)["path"]
+        line = {"line": 9, "before": "    match: {}", "after": f"    compare: {{ignore: [{path}]}}  # {who}: {reason}"}
+        return self._answer({"rule": path, "file": "config/migration.yaml", "lines": [line], "note": ""})
+
+    async def audit(self, limit: int, subject: str | None = None, before_id: int | None = None, /) -> list[Json]:
+        line: Json = {"id": 1, "at": SINCE, "who": "ada", "action": "rollout.set", "subject": "feeds"}
         rows = [
             {**line, "id": 2, "action": "diff.state", "before": None, "after": None, "reason": "noise"},
             {**line, "before": {"percentage": 1}, "after": {"percentage": 5}, "reason": "wave 1"},
         ]
-        return self._answer(rows[:limit])
+        found = [row for row in rows if subject in {None, row["subject"]} and row["id"] < (before_id or 99)]
+        return self._answer(found[:limit])
 
     async def reload(self) -> Json:
         self.calls.append(("reload",))

@@ -30,10 +30,14 @@ from proxy.admin.fields import (
     texts_field,
     truth_field,
     unknown_name,
+    whole_field,
+    written_percentage,
 )
 from proxy.admin.guard import Guard
 from proxy.admin.metrics import CONTENT_TYPE, render_metrics
 from proxy.admin.problems import answer_changeover_error, answer_fault, answer_http_exception
+from proxy.admin.room.pages import answering_people, page_routes
+from proxy.admin.sift import sift
 from proxy.core.triage import ALL_STATES, SETTABLE_STATES
 from proxy.errors import ChangeoverError
 
@@ -48,6 +52,8 @@ if TYPE_CHECKING:
 Handler = Callable[["Request", "ControlApi"], Awaitable[Any]]
 
 MAX_AUDIT_ROWS = 1_000
+MAX_ID = 2**53  # of a line of the audit: what JSON carries exactly (RFC 8259 §6)
+MAX_TRENDS = 200  # of signatures in one question: two pages of a list
 _DEFAULT_AUDIT_ROWS = 100
 _MAX_WHO_CHARACTERS = 64
 
@@ -56,12 +62,12 @@ def create_app(control: ControlApi, settings: Settings) -> Starlette:
     """The application for the settings' admin listener. Raises StartError for a public one without a token."""
     door = open_door(settings.admin_host, settings.admin_token)
     return Starlette(
-        routes=[_route(path, handlers, control) for path, handlers in ENDPOINTS.items()],
+        routes=[*(_route(path, handlers, control) for path, handlers in ENDPOINTS.items()), *page_routes(control)],
         middleware=[Middleware(Guard, door)],
         exception_handlers={
-            ChangeoverError: answer_changeover_error,
-            HTTPException: answer_http_exception,
-            Exception: answer_fault,
+            ChangeoverError: answering_people(answer_changeover_error),
+            HTTPException: answering_people(answer_http_exception),
+            Exception: answering_people(answer_fault),
         },
     )
 
@@ -83,10 +89,21 @@ async def get_routes(request: Request, control: ControlApi) -> Any:
     return await control.routes(None if since is None else _unix_seconds("since", since))
 
 
+async def get_history(request: Request, control: ControlApi) -> Any:
+    read_query(request, ())
+    return await control.history()
+
+
 async def put_rollout(request: Request, control: ControlApi) -> Any:
-    body = await read_object(request, ("percentage", "reason"))
+    body = await read_object(request, ("percentage", "reason", "seen"))
     percentage, reason = percentage_field(body, "percentage"), text_field(body, "reason")
-    return await control.set_rollout(request.path_params["name"], percentage, reason, read_who(request))
+    seen = None if body.get("seen") is None else percentage_field(body, "seen")
+    return await control.set_rollout(request.path_params["name"], percentage, reason, read_who(request), seen)
+
+
+async def get_preview(request: Request, control: ControlApi) -> Any:
+    query = read_query(request, ("percentage",))
+    return await control.preview_rollout(request.path_params["name"], written_percentage(query, "percentage"))
 
 
 async def put_hold(request: Request, control: ControlApi) -> Any:
@@ -97,14 +114,31 @@ async def put_hold(request: Request, control: ControlApi) -> Any:
 
 async def delete_hold(request: Request, control: ControlApi) -> Any:
     """The reason comes as a query field: a body of DELETE has no defined meaning (RFC 9110 §9.3.5)."""
-    reason = optional_text_field(read_query(request, ("reason",)), "reason")
-    return await control.release(request.path_params["name"], reason or "", read_who(request))
+    query = read_query(request, ("reason", "seen"))
+    reason = optional_text_field(query, "reason")
+    seen = written_percentage(query, "seen") if "seen" in query else None
+    return await control.release(request.path_params["name"], reason or "", read_who(request), seen)
 
 
 async def get_diffs(request: Request, control: ControlApi) -> Any:
-    query = read_query(request, ("route", "state"))
+    query = read_query(request, ("route", "state", "kind", "text", "version"))
     _check_state(query.get("state"), ALL_STATES)
-    return await control.diffs(query.get("route"), query.get("state"))
+    rows = await control.diffs(query.get("route"), query.get("state"))
+    return sift(rows, query.get("kind"), query.get("text"), query.get("version"))
+
+
+async def get_trends(request: Request, control: ControlApi) -> Any:
+    read_query(request, (), repeatable=("id",))
+    ids = request.query_params.getlist("id")
+    if not 1 <= len(ids) <= MAX_TRENDS:
+        refuse(f'the query field "id" is given {len(ids)} times: send it 1 to {MAX_TRENDS} times')
+    return await control.trends(ids)
+
+
+async def get_rule(request: Request, control: ControlApi) -> Any:
+    query = read_query(request, ("reason", "ticket"))
+    reason, ticket = optional_text_field(query, "reason"), optional_text_field(query, "ticket")
+    return await control.preview_ignore(request.path_params["id"], reason or "", read_who(request), ticket)
 
 
 async def get_diff(request: Request, control: ControlApi) -> Any:
@@ -152,10 +186,10 @@ async def get_explain(request: Request, control: ControlApi) -> Any:
 
 
 async def get_audit(request: Request, control: ControlApi) -> Any:
-    limit = read_query(request, ("limit",)).get("limit", str(_DEFAULT_AUDIT_ROWS))
-    if not (limit.isascii() and limit.isdecimal() and len(limit) <= 6 and 1 <= int(limit) <= MAX_AUDIT_ROWS):
-        refuse(f'the query field "limit" is {limit[:40]!r}: must be from 1 to {MAX_AUDIT_ROWS}')
-    return await control.audit(int(limit))
+    query = read_query(request, ("limit", "subject", "before"))
+    limit = whole_field(query, "limit", 1, MAX_AUDIT_ROWS, _DEFAULT_AUDIT_ROWS)
+    before_id = whole_field(query, "before", 1, MAX_ID, None)
+    return await control.audit(limit or _DEFAULT_AUDIT_ROWS, query.get("subject"), before_id)
 
 
 async def post_reload(request: Request, control: ControlApi) -> Any:
@@ -182,13 +216,17 @@ async def get_readyz(_request: Request, control: ControlApi) -> Response:
 ENDPOINTS: dict[str, dict[str, Handler]] = {
     "/api/v1/status": {"GET": get_status},
     "/api/v1/routes": {"GET": get_routes},
+    "/api/v1/history": {"GET": get_history},
+    "/api/v1/routes/{name}/preview": {"GET": get_preview},
     "/api/v1/routes/{name}/rollout": {"PUT": put_rollout},
     "/api/v1/routes/{name}/hold": {"PUT": put_hold, "DELETE": delete_hold},
     "/api/v1/routes/{name}/proposals": {"GET": get_proposals, "POST": post_proposals},
     "/api/v1/diffs": {"GET": get_diffs},
     "/api/v1/diffs/{id}": {"GET": get_diff},
+    "/api/v1/diffs/{id}/rule": {"GET": get_rule},
     "/api/v1/diffs/{id}/state": {"POST": post_state},
     "/api/v1/diffs/{id}/retry": {"POST": post_retry},
+    "/api/v1/trends": {"GET": get_trends},
     "/api/v1/explain": {"GET": get_explain},
     "/api/v1/audit": {"GET": get_audit},
     "/api/v1/reload": {"POST": post_reload},

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -33,7 +33,7 @@ async def read_object(request: Request, known: Collection[str]) -> dict[str, Any
 
     Raises RequestRefused: 400 malformed or unknown field, 408 too slow, 413 larger than MAX_BODY_BYTES.
     """
-    document = _parse(await _read_body(request))
+    document = _parse(await read_body(request))
     if not isinstance(document, dict):
         refuse(f"the body must be a JSON object such as {{{_example(known)}}}, not {_kind(document)}")
     refuse_unknown(document, known, "field")
@@ -104,6 +104,15 @@ def percentage_field(document: Mapping[str, Any], name: str, default: float | No
     return float(number)
 
 
+def written_percentage(query: Mapping[str, str], name: str) -> float:
+    """A percentage that comes as text, with a point or a comma: of a query or a form."""
+    text = query.get(name, "").strip().replace(",", ".")
+    try:
+        return percentage_field({name: Decimal(text[:20])} if text else {}, name)
+    except InvalidOperation:
+        refuse(f'"{name}" is {text[:40]!r}: must be a number from 0 to 100')
+
+
 def moment_field(document: Mapping[str, Any], name: str) -> float | None:
     """Unix seconds, or None."""
     value = document.get(name)
@@ -112,6 +121,16 @@ def moment_field(document: Mapping[str, Any], name: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | Decimal) or not 0 <= value < 10**11:
         refuse(f'"{name}" must be a time in Unix seconds, not {str(value)[:40]}')
     return float(value)
+
+
+def whole_field(query: Mapping[str, str], name: str, least: int, most: int, default: int | None) -> int | None:
+    """A whole number of a query, within bounds."""
+    text = query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and least <= int(text) <= most):
+        refuse(f'the query field "{name}" is {text[:40]!r}: must be from {least} to {most}')
+    return int(text)
 
 
 def truth_field(document: Mapping[str, Any], name: str) -> bool:
@@ -132,7 +151,8 @@ def read_query(request: Request, known: Collection[str], repeatable: Collection[
     return {name: value for name, value in request.query_params.items() if name in known and value}
 
 
-async def _read_body(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
+    """The body as bytes. Raises RequestRefused: 408 too slow, 413 larger than MAX_BODY_BYTES."""
     stated = request.headers.get("content-length", "0")
     if not stated.isdecimal() or int(stated) > MAX_BODY_BYTES:
         _refuse_size()

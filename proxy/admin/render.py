@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from proxy.admin.plain import plain
 
 TEMPLATES = Path(__file__).with_name("templates")
+STATIC = Path(__file__).with_name("static")  # the report carries a style of it within itself
 
 
 def render(template: str, **values: Any) -> str:
@@ -25,7 +26,7 @@ def render(template: str, **values: Any) -> str:
 @cache
 def environment() -> Environment:
     return Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader([TEMPLATES, STATIC]),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_shown,

@@ -23,11 +23,17 @@ def sparkline(numbers: Sequence[int]) -> str:
 
 def trend_text(trend: Json) -> str:
     """The last day by the hour, the present one at the end; "" where the signature was not seen in it."""
+    hours = hours_of(trend)
+    if not any(hours):
+        return ""
+    return f"{sparkline(hours)}  {WIDTH} hours, at most {count(max(hours))} in one"
+
+
+def hours_of(trend: Json) -> list[int]:
+    """How often in each hour of the last day, the present one at the end."""
     hours = [0] * WIDTH
     width_s = trend["span_s"] / WIDTH
     for each in trend["counts"]:
         back = int((trend["until"] - each["at"]) // width_s)
         hours[max(WIDTH - 1 - max(back, 0), 0)] += each["count"]
-    if not any(hours):
-        return ""
-    return f"{sparkline(hours)}  {WIDTH} hours, at most {count(max(hours))} in one"
+    return hours

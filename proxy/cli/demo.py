@@ -11,7 +11,7 @@ from proxy.cli.settings import FLAGS, settings_options
 from proxy.settings import load_settings
 
 _WELCOME = """\
-Starting the demo: users at http://{users}, the admin API at http://{admin}. Ctrl-C ends it. In another terminal:
+Starting the demo: users at http://{users}, the control room at http://{admin}. Ctrl-C ends it. In another terminal:
   changeover status                                    how far the migration is
   changeover diffs list                                what differs
   changeover rollout set feeds 25 --reason "try it"    move users

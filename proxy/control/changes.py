@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from functools import partial
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from proxy import config
@@ -16,7 +17,7 @@ from proxy.config.suggest import suggestion
 from proxy.control.figures import binding_hold, effective_percentage, hold_row
 from proxy.control.recorder import AuditLine
 from proxy.core.model import Hold, percentage
-from proxy.errors import NotFound
+from proxy.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -63,14 +64,16 @@ class Changes:
         async with self._lock:
             return await self._reload(BY_FILE, f"file on {self._node}", "")
 
-    async def set_percentage(self, name: str, number: float, reason: str, who: str) -> Json:
+    async def set_percentage(self, name: str, number: float, reason: str, who: str, seen: float | None = None) -> Json:
         """Edits the file, and puts it in force.
 
-        Raises NotFound for an unknown route, Refused where the file can't be edited or a variable wins over it, and
-        ConfigError when the file as it is now is refused.
+        Raises NotFound for an unknown route, Refused where the file can't be edited or a variable wins over it,
+        ConfigError when the file as it is now is refused, and Conflict when the percentage is no longer `seen`: what
+        whoever asks had before their eyes.
         """
         async with self._lock:
             await self._reload(BY_FILE, f"file on {self._node}", "")  # what others wrote has its own lines in the audit
+            self._refuse_unseen(name, seen)
             is_changed = await asyncio.to_thread(self._edit, config.set_percentage, name, number)
             await self._reload("rollout.set", who, reason)
             answer = {**self._route_answer(self.route(name)), "changed": is_changed, "file": str(self._live.file)}
@@ -89,6 +92,17 @@ class Changes:
             is_changed = await asyncio.to_thread(self._edit, add, name, rule)
             await self._reload("rule.added", who, reason)
         return {"changed": is_changed, "file": str(self._live.file)}
+
+    async def preview_rule(self, name: str, rule: str, comment: str) -> list[Json]:
+        """What `add_rule` would change in the file, line by line (see `changed_lines`). Raises as above."""
+        file = self._live.file
+
+        def edited() -> list[Json]:
+            text = config.read(file)
+            changed = config.add_ignored(text, name, rule, comment, file=str(file), environ=self._environ)
+            return changed_lines(text, changed)
+
+        return await asyncio.to_thread(edited)
 
     def _edit(self, edit: Callable[..., str], name: str, value: float | str) -> bool:
         """Writes the file with `edit(text, name, value)`; whether that changed it."""
@@ -116,14 +130,29 @@ class Changes:
         await self._decisions.refresh()
         return self._route_answer(route)
 
-    async def release(self, name: str, reason: str, who: str) -> Json:
-        """Raises NotFound when the route has no hold, StoreError when the store is away."""
-        if not any(hold.route == name for hold in self._live.rollout.holds):
+    async def release(self, name: str, reason: str, who: str, seen: float | None = None) -> Json:
+        """Raises NotFound when the route has no hold, Conflict when its cap is not the one `seen`, StoreError."""
+        hold = next((each for each in self._live.rollout.holds if each.route == name), None)
+        if hold is None:
             self._refuse_release(self.route(name))
+        elif seen is not None and hold.cap_millipercent != round(seen * 1000):
+            raise Conflict(
+                f"hold on {name}: {hold.who} has set it to {percentage(hold.cap_millipercent):g} % meanwhile; "
+                "look again, and repeat"
+            )
         await self._threads.run(lambda: self._store.delete_hold(name, who, reason))
         await self._decisions.refresh()
         route = self._live.rollout.migration.route(name)
         return {"name": name, "hold": None} if route is None else self._route_answer(route)
+
+    def _refuse_unseen(self, name: str, seen: float | None) -> None:
+        route = self.route(name)
+        if seen is not None and route.millipercent != round(seen * 1000):
+            now = percentage(route.millipercent)
+            raise Conflict(
+                f"route {name}: somebody changed its percentage from {seen:g} % to {now:g} % meanwhile; "
+                "look again, and repeat"
+            )
 
     def _refuse_release(self, route: Route) -> None:
         """A route without a hold of its own may still be held, by another one of its group."""
@@ -158,6 +187,26 @@ class Changes:
             "hold": hold_row(binding_hold(rollout, route)),
             "rollout_version": rollout.version,
         }
+
+
+def changed_lines(before: str, after: str) -> list[Json]:
+    """From the first line that differs to the last: `line` (1-based), `before` and `after`; one may be None."""
+    old, new = before.splitlines(), after.splitlines()
+    start = _equal_lines(old, new)
+    tail = _equal_lines(old[start:][::-1], new[start:][::-1])
+    pairs = zip_longest(old[start : len(old) - tail], new[start : len(new) - tail])
+    return [
+        {"line": number, "before": was, "after": becomes}
+        for number, (was, becomes) in enumerate(pairs, start=start + 1)
+    ]
+
+
+def _equal_lines(one: list[str], other: list[str]) -> int:
+    """How many are equal from the beginning."""
+    return next(
+        (number for number, (left, right) in enumerate(zip(one, other, strict=False)) if left != right),
+        min(len(one), len(other)),
+    )
 
 
 def differences(before: Rollout, after: Rollout) -> list[tuple[str, Json | None, Json | None]]:

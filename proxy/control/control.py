@@ -24,10 +24,12 @@ from proxy.control.changes import Changes
 from proxy.control.comparers import Comparers
 from proxy.control.decisions import Decisions
 from proxy.control.explain import explain
+from proxy.control.history import SPAN_MINUTES, History
 from proxy.control.intake import Intake
 from proxy.control.learn import Learn
 from proxy.control.link import LinkServer
 from proxy.control.noise import Silenced
+from proxy.control.preview import preview
 from proxy.control.recorder import Recorder
 from proxy.control.rejudge import Rejudge
 from proxy.control.retention import keep_swept
@@ -42,7 +44,7 @@ from proxy.errors import NotFound
 from proxy.traffic.tasks import Tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -92,6 +94,7 @@ class Control:
         )
         self._rejudge = Rejudge(store, self._threads, self._comparers, self._compare_rules)
         self._totals = Totals(store, self._threads, self._recorder)
+        self._history = History(store, self._threads)
         self._reload_wanted = asyncio.Event()
         self.on_reloaded: Callable[[], None] = lambda: None  # after each reading of the config, refused or not
 
@@ -245,6 +248,10 @@ class Control:
         rows = figures.route_rows(self._live.rollout, totals, users)
         return [{**row, "stale_rules": self._rule_use.stale(row["name"])} for row in rows]
 
+    async def history(self) -> Json:
+        """The traffic of the last hour by the minute. Raises StoreError."""
+        return await self._history.read([route.name for route in self._live.rollout.migration.routes])
+
     async def metrics_snapshot(self) -> Json:
         """For Prometheus, which adds nodes up itself: this node's counters since its start; users are all nodes'."""
         _, users = await self._totals.read()
@@ -272,14 +279,21 @@ class Control:
         return any(said) or not said
 
     # --- changes ---
-    async def set_rollout(self, route: str, percentage: float, reason: str, who: str) -> Json:
-        return await self._changes.set_percentage(route, percentage, reason, who)
+    async def preview_rollout(self, route: str, percentage: float) -> Json:
+        """What the percentage would do. Raises NotFound, StoreError."""
+        found = self._changes.route(route)
+        return await preview(self._store, self._threads, self._live.rollout, found, percentage)
+
+    async def set_rollout(
+        self, route: str, percentage: float, reason: str, who: str, seen: float | None = None
+    ) -> Json:
+        return await self._changes.set_percentage(route, percentage, reason, who, seen)
 
     async def hold(self, route: str, percentage: float, reason: str, who: str) -> Json:
         return await self._changes.hold(route, percentage, reason, who)
 
-    async def release(self, route: str, reason: str, who: str) -> Json:
-        return await self._changes.release(route, reason, who)
+    async def release(self, route: str, reason: str, who: str, seen: float | None = None) -> Json:
+        return await self._changes.release(route, reason, who, seen)
 
     async def reload(self) -> Json:
         """Reads the config again, now. Raises ConfigError when it is refused; then the last good one stays."""
@@ -295,6 +309,16 @@ class Control:
         if route is not None and not rows and route not in known:
             raise NotFound(f"route {route!r}: not in the config, and without differences{suggestion(route, known)}")
         return [figures.signature_row(row) for row in rows]
+
+    async def trends(self, signature_ids: Sequence[str]) -> Json:
+        """How often each was seen in each minute of the last hour, the present one last."""
+        now = time.time()
+        first = int(now // 60) - SPAN_MINUTES + 1
+        seen = await self._threads.run(lambda: self._store.trends(signature_ids, first * 60))
+        counts = {
+            id_: [seen.get(id_, {}).get(first + each, 0) for each in range(SPAN_MINUTES)] for id_ in signature_ids
+        }
+        return {"until": now, "bucket_s": 60, "counts": counts}
 
     async def diff(self, signature_id: str) -> Json:
         detail = figures.signature_detail(await self._threads.run(lambda: self._store.signature(signature_id)))
@@ -318,6 +342,9 @@ class Control:
     ) -> Json:
         return await self._triage.ignore_by_rule(signature_id, reason, who, owner, ticket)
 
+    async def preview_ignore(self, signature_id: str, reason: str, who: str, ticket: str | None) -> Json:
+        return await self._triage.preview_ignore(signature_id, reason, who, ticket)
+
     async def proposals(self, route: str) -> Json:
         return await self._learn.proposals(route)
 
@@ -327,5 +354,5 @@ class Control:
     async def retry(self, signature_id: str, who: str) -> Json:
         return await self._retry.retry(signature_id, who)
 
-    async def audit(self, limit: int) -> list[Json]:
-        return figures.audit_rows(await self._threads.run(lambda: self._store.audit(limit)))
+    async def audit(self, limit: int, subject: str | None = None, before_id: int | None = None) -> list[Json]:
+        return figures.audit_rows(await self._threads.run(lambda: self._store.audit(limit, before_id, subject)))

@@ -47,6 +47,7 @@ def _route_row(
         "stage": "off" if rollout.migration.kill_switch else stage_of(route, rollout.effective[route.name]),
         "requests": {side: counts.get(f"served.{side}", 0) for side in _SIDES},
         "failed": {side: counts.get(f"failed.{side}", 0) for side in _SIDES},
+        "server_errors": {side: counts.get(f"status.{side}.5xx", 0) for side in _SIDES},
         "fallbacks": counts.get("fallback", 0),
         "pairs": counts.get("pairs", 0),
         "matches": counts.get(Verdict.MATCH, 0),

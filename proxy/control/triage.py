@@ -55,8 +55,7 @@ class Triage:
         row = (await self._threads.run(lambda: self._store.signature(signature_id))).row
         rule = ignoring_rule(row.kind, row.path)
         if rule is None:
-            what = "a status" if row.kind == "status" else "a whole body"
-            note = f"{what} has no place that a rule could name: the state alone was set"
+            note = f"{_no_rule(row)}: the state alone was set"
         else:
             note = await self._write_rule(row, rule, _comment(who, reason, ticket), reason, who)
         if rule is None or note:
@@ -65,6 +64,22 @@ class Triage:
         by = {"who": who, "reason": reason, "owner": owner or "", "ticket": ticket or ""}
         await self._threads.run(lambda: self._store.set_rule(signature_id, rule, by))
         return {**await self._decided(signature_id), "file": self._changes.file, "note": ""}
+
+    async def preview_ignore(self, signature_id: str, reason: str, who: str, ticket: str | None) -> Json:
+        """What `ignore_by_rule` would write: `rule`, `file`, the `lines` that change; `note`: why no rule can be.
+
+        Raises NotFound, StoreError.
+        """
+        row = (await self._threads.run(lambda: self._store.signature(signature_id))).row
+        rule = ignoring_rule(row.kind, row.path)
+        nothing: Json = {"rule": rule, "file": self._changes.file, "lines": [], "note": ""}
+        if rule is None:
+            return {**nothing, "note": _no_rule(row)}
+        try:
+            lines = await self._changes.preview_rule(row.route, rule, _comment(who, reason, ticket))
+        except (Refused, NotFound, ConfigError) as error:
+            return {**nothing, "note": f"the rule {rule} can't be written, the state alone will be set: {error}"}
+        return {**nothing, "lines": lines}
 
     async def _write_rule(self, row: SignatureRow, rule: str, comment: str, reason: str, who: str) -> str:
         """Why the rule could not be written, or ""."""
@@ -78,6 +93,11 @@ class Triage:
         await self._decisions.refresh()
         detail = await self._threads.run(lambda: self._store.signature(signature_id))
         return figures.signature_row(detail.row)
+
+
+def _no_rule(row: SignatureRow) -> str:
+    what = "a status" if row.kind == "status" else "a whole body"
+    return f"{what} has no place that a rule could name"
 
 
 def _comment(who: str, reason: str, ticket: str | None) -> str:

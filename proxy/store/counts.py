@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, RowMapping
 
-_Key = TypeVar("_Key", str, int)
+_Key = TypeVar("_Key", str, int, tuple[str, int])
 
 
 def add_counts(connection: Connection, node: str, counts: Mapping[tuple[str, int], Mapping[str, int]]) -> None:
@@ -49,6 +49,19 @@ def minutes(connection: Connection, route: str, since_minute: int) -> dict[int, 
         .order_by(table.minute)
     )
     return _sums((minute, counts) for minute, counts in rows)
+
+
+def recent_minutes(connection: Connection, since_minute: int) -> dict[str, dict[int, dict[str, int]]]:
+    """Route -> minute -> counter -> sum over all nodes, oldest first, of all routes with traffic since then."""
+    table = ROUTE_MINUTES.c
+    rows = connection.execute(
+        select(table.route, table.minute, table.counts).where(table.minute >= since_minute).order_by(table.minute)
+    )
+    sums = _sums(((route, minute), counts) for route, minute, counts in rows)
+    found: dict[str, dict[int, dict[str, int]]] = {}
+    for (route, minute), counts in sums.items():
+        found.setdefault(route, {})[minute] = counts
+    return found
 
 
 def compared(connection: Connection, routes: Collection[str]) -> dict[str, int]:

@@ -116,11 +116,13 @@ def add_audit(
     connection.execute(insert(AUDIT), {"at": at, **line})
 
 
-def audit(connection: Connection, limit: int, before_id: int | None) -> list[AuditRow]:
-    """The latest lines, newest first; `before_id` goes on where an earlier answer ended."""
+def audit(connection: Connection, limit: int, before_id: int | None, subject: str | None) -> list[AuditRow]:
+    """The latest lines, of one subject or all, newest first; `before_id` goes on where an earlier answer ended."""
     query = select(AUDIT).order_by(AUDIT.c.id.desc()).limit(limit)
     if before_id is not None:
         query = query.where(AUDIT.c.id < before_id)
+    if subject is not None:
+        query = query.where(AUDIT.c.subject == subject)
     return [AuditRow(**row) for row in connection.execute(query).mappings()]
 
 

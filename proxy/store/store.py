@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from proxy.errors import StoreError
-from proxy.store import counts, decisions, noise, schema, sightings, signatures, users
+from proxy.store import counts, decisions, noise, schema, sightings, signatures, trend, users
 from proxy.store.database import Database
 from proxy.store.limits import Limits
 from proxy.store.sweep import sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from sqlalchemy import Connection
 
@@ -90,10 +90,20 @@ class Store:
         with self._reading() as connection:
             return counts.minutes(connection, route, since_minute)
 
+    def recent_minutes(self, since_minute: int) -> dict[str, dict[int, dict[str, int]]]:
+        """Route -> Unix minute -> counter -> sum over all nodes, of all routes; older than a day by the hour."""
+        with self._reading() as connection:
+            return counts.recent_minutes(connection, since_minute)
+
     def user_counts(self) -> dict[str, dict[Side, int]]:
         """Route -> side -> users last seen there: exact up to 20,000 of a route, then within about 1 %."""
         with self._reading() as connection:
             return users.user_counts(connection)
+
+    def user_hashes(self, routes: Collection[str], since: float) -> tuple[set[int], int]:
+        """Hashes of the users whom any of these routes of one group saw since then; and how many each stands for."""
+        with self._reading() as connection:
+            return users.user_hashes(connection, routes, since)
 
     # --- triage ----------------------------------------------------------------------------------------------
     def signatures(self, route: str | None = None, state: str | None = None) -> list[SignatureRow]:
@@ -105,6 +115,11 @@ class Store:
         """One signature with its examples. Raises NotFound."""
         with self._reading() as connection:
             return signatures.signature(connection, id_, self._clock())
+
+    def trends(self, ids: Collection[str], since: float) -> dict[str, dict[int, int]]:
+        """Signature -> Unix minute -> sightings since then; without those that were not seen."""
+        with self._reading() as connection:
+            return trend.minutes_of_several(connection, ids, since)
 
     def set_state(
         self,
@@ -180,10 +195,10 @@ class Store:
         with self._writing() as connection:
             decisions.add_audit(connection, moment, who, action, subject, before, after, reason)
 
-    def audit(self, limit: int = 100, before_id: int | None = None) -> list[AuditRow]:
-        """The latest lines, newest first; `before_id` goes on where an earlier answer ended."""
+    def audit(self, limit: int = 100, before_id: int | None = None, subject: str | None = None) -> list[AuditRow]:
+        """The latest lines, of one subject or all, newest first; `before_id` goes on where an earlier answer ended."""
         with self._reading() as connection:
-            return decisions.audit(connection, limit, before_id)
+            return decisions.audit(connection, limit, before_id, subject)
 
     def sweep(self, now: float, max_age_s: float, max_bytes: int) -> Swept:
         """Removes what is too old or too much, a bounded number of rows each time."""

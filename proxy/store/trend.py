@@ -14,7 +14,7 @@ from proxy.store.tables import SIGNATURE_MINUTES
 from proxy.store.upsert import insert_into
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from sqlalchemy import Connection
 
@@ -49,3 +49,17 @@ def minutes_of(connection: Connection, id_: str, since: float) -> dict[int, int]
         .order_by(table.minute)
     )
     return {minute: count for minute, count in rows}  # noqa: C416  # dict() doesn't take rows, for mypy
+
+
+def minutes_of_several(connection: Connection, ids: Collection[str], since: float) -> dict[str, dict[int, int]]:
+    """Signature -> Unix minute -> sightings, from the minute of `since` on; without those not seen since."""
+    table = SIGNATURE_MINUTES.c
+    rows = connection.execute(
+        select(table.signature, table.minute, table.count).where(
+            table.minute >= int(since // 60), table.signature.in_(ids)
+        )
+    )
+    found: dict[str, dict[int, int]] = {}
+    for signature, minute, count in rows:
+        found.setdefault(signature, {})[minute] = count
+    return found

@@ -83,6 +83,20 @@ def user_counts(connection: Connection) -> dict[str, dict[Side, int]]:
     return counts
 
 
+def user_hashes(connection: Connection, routes: Collection[str], since: float) -> tuple[set[int], int]:
+    """The hashes of users seen on any of these routes since then, and how many users each one stands for.
+
+    Routes of one group give a user one hash (law 2), so that who is on several of them counts once.
+    """
+    found = connection.execute(
+        select(USERS.c.hash, ROUTES.c.user_level)
+        .join(ROUTES, ROUTES.c.route == USERS.c.route)
+        .where(USERS.c.route.in_(routes), USERS.c.last_seen >= since)
+    ).all()
+    weight = 1 << max((level for _, level in found), default=0)  # of the thinnest sample: what all of them have
+    return {unsigned for hash_, _ in found if (unsigned := hash_ % (1 << _HASH_BITS)) % weight == 0}, weight
+
+
 def _upsert(connection: Connection, rows: list[dict[str, Any]]) -> None:
     insert = insert_into(connection, USERS)
     newest = insert.excluded.last_seen >= USERS.c.last_seen  # another node may have seen the user later

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import html
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -115,6 +116,9 @@ async def shown_by_a_node(folder: Path, pairs: list[bytes]) -> dict[str, str]:
             report = build_report(await get("status"), routes, rows, scope=Scope(0), details=details)
             found = {f"report as {name}": write(report) for name, write in FORMATS.items()}
             found["API"] = str([routes, rows, details, await get("audit"), await get("status")])
+            paths = ["/", "/diffs", "/progress", "/audit", "/routes/feeds", *(f"/diffs/{id_}" for id_ in details)]
+            pages = [(await client.get(path)).raise_for_status().text for path in paths]
+            found["control room"] = html.unescape("\n".join(pages))
             found["metrics"] = (await client.get("/metrics")).text
             found["signatures on a terminal"] = "\n".join(
                 line for each in details.values() for line in signature_lines(each)
@@ -136,7 +140,7 @@ def hidden_in(text: str) -> list[str]:
 
 
 def test_no_secret_of_user_or_backends_is_kept_or_shown(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
-    """Neither queue, store, journal, log, report of any form, metric, API, terminal, curl command nor HAR has one."""
+    """Neither queue, store, journal, log, report, page, metric, API, terminal, curl command nor HAR has one."""
 
     async def scenario() -> None:
         async with asyncio.timeout(100):
@@ -144,7 +148,11 @@ def test_no_secret_of_user_or_backends_is_kept_or_shown(tmp_path: Path, capfd: p
             found = {"queue": b"".join(pairs).decode("latin-1")} | await shown_by_a_node(tmp_path, pairs)
             assert len(found) > len(FORMATS) + 6
             assert {} == {place: secrets for place, text in found.items() if (secrets := hidden_in(text))}
-            seen = [place for place in ("queue", "API", "HAR", "report as html") if "masked:" not in found[place]]
+            seen = [
+                place
+                for place in ("queue", "API", "HAR", "report as html", "control room")
+                if "masked:" not in found[place]
+            ]
             assert [] == seen
 
     asyncio.run(scenario())

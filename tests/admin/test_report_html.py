@@ -6,7 +6,6 @@ import base64
 import json
 import re
 from hashlib import sha256
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -16,38 +15,8 @@ from proxy.admin.report.as_html import MAX_FINDINGS, as_html
 from proxy.admin.report.content import Report, Scope
 from tests.admin.hostile import HOSTILE
 from tests.admin.reports import MADE_AT, full_report, report_of
+from tests.admin.structure import Structure
 from tests.fakes import answer, covered, difference, example, route_row, signature_row
-
-VOID = {"meta", "br", "img", "input", "link", "base", "hr", "source", "embed"}
-
-
-class Structure(HTMLParser):
-    """The page as its tags with the names of their attributes, and its text."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.tags: list[tuple[str, tuple[str, ...]]] = []
-        self.links: list[str | None] = []
-        self.open: list[str] = []
-        self.words: list[str] = []
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, tuple(name for name, _ in attrs)))
-        self.links += [value for name, value in attrs if name in {"href", "src", "action", "data", "srcdoc", "style"}]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return "".join(self.words)
 
 
 def filled_with(text: str) -> Report:

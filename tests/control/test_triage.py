@@ -6,6 +6,9 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from proxy.control.changes import changed_lines
 from tests.control.nodes import linked, make_settings, run, running, until, until_answer
 from tests.control.pairs import encoded_pair, make_answer
 
@@ -59,6 +62,74 @@ def test_ignore_writes_the_rule_into_the_file_with_who_and_why(tmp_path: Path):
             assert {"diff.rule", "rule.added"} <= {line["action"] for line in await control.audit(10)}
 
     run(scenario)
+
+
+def test_preview_of_ignoring_is_what_ignoring_writes(tmp_path: Path):
+    """The very line, and nothing is written by looking."""
+
+    async def scenario() -> None:
+        async with node_with(tmp_path, BOTH) as (control, settings, found):
+            before = settings.config.read_text()
+            preview = await control.preview_ignore(found["$.at"]["id"], "a clock", "ada", "T-1")
+            assert before == settings.config.read_text()
+            await control.ignore_by_rule(found["$.at"]["id"], "a clock", "ada", None, "T-1")
+            after = settings.config.read_text().splitlines()
+            assert ("$.at", "", 1) == (preview["rule"], preview["note"], len(preview["lines"]))
+            assert [after[each["line"] - 1] for each in preview["lines"]] == [
+                each["after"] for each in preview["lines"]
+            ]
+            again = await control.preview_ignore(found["$.at"]["id"], "a clock", "ada", None)
+            assert ([], "") == (again["lines"], again["note"])
+
+    run(scenario)
+
+
+def test_preview_says_why_no_rule_can_be_written(tmp_path: Path):
+    """As ignoring would."""
+
+    async def scenario() -> None:
+        pair = encoded_pair(make_answer({}), make_answer({}, status=404))
+        async with node_with(tmp_path, BOTH, pair) as (control, settings, found):
+            nothing = await control.preview_ignore(found["status"]["id"], "r", "ada", None)
+            assert (None, "a status has no place that a rule could name") == (nothing["rule"], nothing["note"])
+            settings.config.write_text("version: 1\n")
+            refused = await control.preview_ignore(found["$.at"]["id"], "r", "ada", None)
+            assert ([], True) == (refused["lines"], "the state alone will be set" in refused["note"])
+
+    run(scenario)
+
+
+def test_trends_have_the_minutes_of_the_last_hour(tmp_path: Path):
+    """Sixty for each signature asked for, also for one that is not known."""
+
+    async def scenario() -> None:
+        async with node_with(tmp_path, BOTH) as (control, _, found):
+            id_ = found["$.at"]["id"]
+            trends = await control.trends([id_, "nope"])
+            assert (60, 1, [0] * 60) == (
+                len(trends["counts"][id_]),
+                sum(trends["counts"][id_]),
+                trends["counts"]["nope"],
+            )
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("a\nb\nc", "a\nx\nc", [(2, "b", "x")]),
+        ("a\nc", "a\nb\nc", [(2, None, "b")]),
+        ("a\nb\nc", "a\nc", [(2, "b", None)]),
+        ("a", "a\nb", [(2, None, "b")]),
+        ("a\na", "a\na\na", [(3, None, "a")]),
+        ("a\nb", "a\nb", []),
+        ("", "a", [(1, None, "a")]),
+    ],
+)
+def test_changed_lines_are_those_between_the_equal_ones(before: str, after: str, expected: list[tuple[object, ...]]):
+    """With their numbers in the new text."""
+    assert expected == [tuple(each.values()) for each in changed_lines(before, after)]
 
 
 def test_ignore_without_a_place_sets_the_state_and_says_so(tmp_path: Path):

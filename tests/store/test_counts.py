@@ -41,6 +41,16 @@ def test_minutes_add_up_nodes_and_begin_where_asked(store: Store) -> None:
     assert [5, 9] == list(store.minutes("feeds", 4))
 
 
+def test_recent_minutes_are_those_of_every_route(store: Store) -> None:
+    """From the minute asked for, over all nodes; a route without traffic since then is missing."""
+    store.write(counted("one", 3, 5, 9, match=1))
+    store.write(counted("two", 5, match=10))
+    store.write(counted("two", 6, route="search", match=5))
+    store.write(counted("one", 4, route="quiet", match=5))
+    expected = {"feeds": {5: {"match": 11}, 9: {"match": 1}}, "search": {6: {"match": 5}}}
+    assert expected == store.recent_minutes(5)
+
+
 def test_minutes_of_a_batch_go_to_their_own_route_and_minute(store: Store) -> None:
     """Routes and minutes of one batch don't mix: (a, 1) and (b, 2) touch neither (a, 2) nor (b, 1)."""
     store.write(Batch("one", 0.0, counts={("a", 2): {"match": 5}, ("b", 1): {"match": 5}}))

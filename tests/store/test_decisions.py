@@ -127,6 +127,14 @@ def test_audit_is_read_page_by_page(store: Store) -> None:
     ]
 
 
+def test_audit_of_one_subject(store: Store) -> None:
+    """Only its lines, page by page as well."""
+    for number, subject in enumerate(("feeds", "search", "feeds")):
+        store.add_audit("ada", "rollout.set", subject, at=float(number))
+    assert [3, 1] == [line.id for line in store.audit(subject="feeds")]
+    assert [1] == [line.id for line in store.audit(before_id=3, subject="feeds")]
+
+
 @pytest.mark.parametrize("statement", ["UPDATE audit SET who = 'eve'", "DELETE FROM audit"])
 def test_audit_can_only_be_appended_to(store: Store, statement: str) -> None:
     """The database itself refuses to change or remove a line."""

@@ -34,6 +34,16 @@ def test_minutes_add_up_over_batches_and_nodes(store: Store, sighting: Build, cl
     assert ({minute: 1}, 3) == (minutes(store, sighting("b")), rows(store))
 
 
+def test_trends_are_those_of_the_signatures_asked_for(store: Store, sighting: Build, clock: Any) -> None:
+    """From the minute asked for; who was not seen since is missing."""
+    now, minute = clock.now, int(clock.now // 60)
+    seen = [sighting("a", at=now), sighting("a", at=now - 60), sighting("b", at=now), sighting("c", at=now - 600)]
+    store.write(Batch("one", now, sightings=seen))
+    ids = {name: sighting(name).signature.id for name in "abc"}
+    assert {ids["a"]: {minute: 1, minute - 1: 1}} == store.trends([ids["a"], ids["c"]], now - 120)
+    assert {} == store.trends([], now - 120)
+
+
 def test_minutes_are_those_of_a_day(store: Store, sighting: Build, clock: Any) -> None:
     """Older ones aren't told, and the sweep removes them; the signature stays."""
     now = clock.now

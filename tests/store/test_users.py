@@ -54,6 +54,25 @@ def test_users_on_both_sides_of_one_batch_count_once(store: Store) -> None:
     assert {"feeds": {"legacy": 1, "new": 1}} == store.user_counts()
 
 
+def test_hashes_are_those_seen_since_on_any_of_the_routes(store: Store) -> None:
+    """Who is on several routes of a group counts once; who was last seen before isn't there."""
+    store.write(seen(LEGACY, [1, 2**64 - 1], at=10.0))
+    store.write(seen(NEW, [1, 7], at=20.0, route="search"))
+    store.write(seen(NEW, [9], at=20.0, route="other"))
+    assert ({1, 7, 2**64 - 1}, 1) == store.user_hashes(["feeds", "search"], 10.0)
+    assert ({1, 7}, 1) == store.user_hashes(["feeds", "search"], 15.0)
+    assert (set(), 1) == store.user_hashes(["feeds"], 30.0)
+
+
+def test_hashes_beyond_the_limit_stand_for_several_users(url: str, open_store: Callable[..., Store]) -> None:
+    """Of a thinned route only some are kept, and each counts for all that went."""
+    store = open_store(url, limits=Limits(users_per_route=100))
+    store.write(seen(LEGACY, range(1_000), at=1.0))
+    store.write(seen(LEGACY, range(50), at=1.0, route="search"))
+    hashes, weight = store.user_hashes(["feeds", "search"], 0.0)
+    assert (16, {*range(0, 1_000, 16)}) == (weight, hashes)
+
+
 def test_users_beyond_the_limit_are_estimated_from_a_bounded_sample(url: str, open_store: Callable[..., Store]) -> None:
     """40,000 users in 2,000 rows at most: within four standard errors (1.2 / sqrt(1,000)) of the truth."""
     limit = 2_000

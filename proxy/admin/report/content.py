@@ -78,7 +78,7 @@ def build_report(
     numbers unless given. `details`: signature -> /diffs/{id}, for examples.
     """
     ranked_routes = tuple(sorted(routes, key=_route_rank))
-    rows = sorted((row for row in signatures if is_seen_since(row, scope.since)), key=_signature_rank)
+    rows = sorted((row for row in signatures if is_seen_since(row, scope.since)), key=signature_rank)
     totals = {route["name"]: route["coverage"]["compared"] for route in routes} if compared is None else compared
     return Report(
         version=status["version"],
@@ -92,7 +92,7 @@ def build_report(
 
 def worst_signatures(signatures: Iterable[Json], since: float | None, number: int) -> list[str]:
     """The ids of the first ones in a report: those worth an example."""
-    return [row["id"] for row in sorted(signatures, key=_signature_rank) if is_seen_since(row, since)][:number]
+    return [row["id"] for row in sorted(signatures, key=signature_rank) if is_seen_since(row, since)][:number]
 
 
 def is_seen_since(signature: Json, since: float | None) -> bool:
@@ -129,5 +129,6 @@ def _route_rank(route: Json) -> tuple[int, float, str]:
     return -route["mismatches"], 2.0 if ratio is None else ratio, route["name"]
 
 
-def _signature_rank(signature: Json) -> tuple[int, int, str]:
+def signature_rank(signature: Json) -> tuple[int, int, str]:
+    """Its place in a list: by state, what nobody decided about first; then the most frequent."""
     return _STATE_ORDER.get(signature["state"], 1), -signature["count"], signature["id"]

@@ -121,7 +121,7 @@ def _value(difference: Json | None, end: str) -> str:
 def _diff(control: Json, candidate: Json, place: str) -> list[DiffLine]:
     """The part of the bodies' diff that shows the place; the whole of it would also have what rules ignore."""
     name = _last_name(place)
-    parts = _parts(_lines(control), _lines(candidate))
+    parts = _parts(lines_by_name(control), lines_by_name(candidate))
     return next((part for part in parts if any(name in line.text for line in part)), [])
 
 
@@ -159,7 +159,7 @@ def _diff_line(kind: str, sign: str, line: str, equal: int | None = None) -> Dif
     return DiffLine(kind, f"{sign}{'…' if start else ''}{line[start:end]}{'…' if end < len(line) else ''}")
 
 
-def _lines(answer: Json) -> list[str]:
+def lines_by_name(answer: Json) -> list[str]:
     """The body line by line, JSON indented and with its members by name, as their order means nothing."""
     body = answer["body"]
     if body is None:

@@ -1,0 +1,71 @@
+// Keeps a page that says so (`data-live-ms`) as it would be after reloading it, and knows a few keys. Everything works
+// without scripts.
+"use strict";
+
+const main = document.querySelector("main[data-live-ms]");
+const REQUEST_TIMEOUT_MS = 10000;
+
+function parts(root) {
+  return new Map([...root.querySelectorAll("[data-live][id]")].map((part) => [part.id, part]));
+}
+
+// Each part is replaced on its own and only where it has changed, and never while somebody is in it.
+function take(fresh) {
+  const here = parts(document);
+  const there = parts(fresh);
+  const isSame = here.size === there.size && [...there.keys()].every((id) => here.has(id));
+  if (!isSame) {
+    main.replaceChildren(...fresh.querySelector("main").childNodes);
+    return;
+  }
+  for (const [id, part] of there) {
+    const old = here.get(id);
+    if (old.innerHTML !== part.innerHTML && !old.contains(document.activeElement)) {
+      old.replaceChildren(...part.childNodes);
+    }
+  }
+}
+
+function say(words) {
+  const state = document.getElementById("live-state");
+  if (state && state.textContent !== words) state.textContent = words;
+}
+
+async function look() {
+  if (!document.hidden) {
+    try {
+      const options = { headers: { accept: "text/html" }, cache: "no-store", signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) };
+      const answer = await fetch(location.href, options);
+      if (!answer.ok) throw new Error(`answer ${answer.status}`);
+      take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      say("Live");
+    } catch (error) {
+      say("No answer: these numbers are no longer live. Trying again.");
+    }
+  }
+  setTimeout(look, Number(main.dataset.liveMs));
+}
+
+if (main) setTimeout(look, Number(main.dataset.liveMs));
+
+// --- keys: j and k along a list, Enter is the link's own; n and p along the pages of a list ---
+function step(by) {
+  const links = [...document.querySelectorAll("[data-keys] tbody th a")];
+  const at = links.indexOf(document.activeElement);
+  const next = links[at < 0 ? (by > 0 ? 0 : links.length - 1) : Math.min(Math.max(at + by, 0), links.length - 1)];
+  if (next) next.focus();
+}
+
+function follow(relation) {
+  const link = document.querySelector(`a[rel=${relation}]`);
+  if (link) link.click();
+}
+
+const KEYS = { j: () => step(1), k: () => step(-1), n: () => follow("next"), p: () => follow("prev") };
+
+document.addEventListener("keydown", (event) => {
+  const isWriting = event.target.closest?.("input, select, textarea");
+  if (isWriting || event.ctrlKey || event.metaKey || event.altKey || !Object.hasOwn(KEYS, event.key)) return;
+  event.preventDefault();
+  KEYS[event.key]();
+});

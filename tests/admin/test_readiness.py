@@ -1,0 +1,98 @@
+"""Whether a route may move on: the verdict, its reason and its basis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from proxy.admin.readiness import blockers, readiness_of, switch_off, waiting_by_route
+from tests.fakes import covered, route_row, signature_row
+
+FAST = {"p50": 8.0, "p95": 9.0, "p99": 10.0}
+SLOW = {"p50": 20.0, "p95": 30.0, "p99": 40.0}
+AS_FAST = {"p50": 8.2, "p95": 9.0, "p99": 10.0}
+
+
+def measured(compared: int, mismatches: int = 0, **changes: Any) -> dict[str, Any]:
+    return route_row(
+        mismatches=mismatches,
+        match_rate=1 - mismatches / compared if compared else None,
+        **{"coverage": covered(compared), "latency_ms": {"legacy": FAST, "new": AS_FAST}, **changes},
+    )
+
+
+@pytest.mark.parametrize(
+    ("route", "states", "verdict", "why"),
+    [
+        (measured(0), [], "unknown", "nothing was compared yet"),
+        (measured(100, 50), [], "not ready", "too many answers differ: fewer than 99.9 % are the same"),
+        (measured(50_000), ["new"], "not ready", "1 difference waits for a decision"),
+        (measured(50_000), ["regressed", "unproven"], "not ready", "2 differences wait for a decision"),
+        (measured(50_000, coverage=covered(50_000, timeout=50_000)), [], "too early", "only 50 % of what should have"),
+        (measured(100), [], "too early", "3,738 more answers without a difference prove that 99.9 %"),
+        (
+            measured(50_000),
+            ["known", "ignored", "fixed"],
+            "ready",
+            "at least 99.9 % of the answers are the same, proven",
+        ),
+        (measured(50_000, latency_ms={"legacy": FAST, "new": SLOW}), [], "ready", "but new takes 2.5 times as long"),
+    ],
+)
+def test_verdict_follows_from_the_evidence(route: dict[str, Any], states: list[str], verdict: str, why: str):
+    """What was not compared is never ready; nor is what nobody decided about."""
+    signatures = [signature_row(str(number), state=state) for number, state in enumerate(states)]
+    waiting = waiting_by_route([*signatures, signature_row("other", route="search")])
+    found = readiness_of(route, waiting["feeds"])
+    assert (verdict, True) == (found.verdict, why in found.why), found
+
+
+def test_basis_has_numbers_with_their_coverage():
+    """Law 5, in words."""
+    found = readiness_of(measured(12_480, 2, coverage=covered(12_480, timeout=20)), 0)
+    expected = (
+        "12,480 of 12,500 answers compared (coverage 99.84 %)",
+        "0.02 % differ; with 95 % confidence 99.94 to 100 % are the same",
+        "answers about as fast as legacy (median)",
+        "2 of 50 users' requests on new ended in an error",
+    )
+    assert expected == found.basis
+
+
+@pytest.mark.parametrize(
+    ("new", "expected"),
+    [
+        ({"p50": 5.28}, "answers 34 % faster than legacy (median)"),
+        ({"p50": 9.6}, "answers 20 % slower than legacy (median)"),
+        ({"p50": 40.0}, "takes 5.0 times as long as legacy (median)"),
+    ],
+)
+def test_basis_compares_the_speed(new: dict[str, float], expected: str):
+    """At the median; nothing is said where one side is unknown."""
+    assert expected in readiness_of(measured(10, latency_ms={"legacy": FAST, "new": new}), 0).basis
+    unknown = readiness_of(measured(10, latency_ms={"legacy": FAST, "new": {"p50": None}}), 0)
+    assert [] == [each for each in unknown.basis if "legacy" in each]
+
+
+def test_blockers_are_open_differences_by_count():
+    """What was ignored or fixed blocks nothing; what is known still does."""
+    rows = [
+        signature_row(state, state=state, count=number)
+        for number, state in enumerate(("new", "ignored", "known", "fixed", "noise", "regressed", "unproven"))
+    ]
+    assert ["unproven", "regressed", "known"] == [row["id"] for row in blockers(rows, 3)]
+
+
+@pytest.mark.parametrize(
+    ("routes", "legacy", "expected"),
+    [
+        ([], 0, [False, False, True]),
+        ([route_row(effective_percentage=100, stage="complete")], 0, [True, True, True]),
+        ([route_row(effective_percentage=100, stage="rampdown")], 3, [True, False, False]),
+        ([route_row()], None, [False, False, None]),
+    ],
+)
+def test_switching_off_needs_all_of_it(routes: list[dict[str, Any]], legacy: int | None, expected: list[bool | None]):
+    """Everybody on new, nothing asked of legacy, nothing served by it; what isn't known isn't true."""
+    assert expected == [is_true for _, is_true in switch_off(routes, legacy)]

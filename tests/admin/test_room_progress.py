@@ -1,0 +1,114 @@
+"""The pages for people who don't read code, and the one that explains a decision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from proxy.admin.room.explaining import reason_text
+from proxy.admin.room.progress import groups
+from proxy.errors import StoreError
+from tests.admin.hostile import HOSTILE
+from tests.admin.structure import Structure
+from tests.fakes import SINCE, route_row, signature_row
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tests.fakes import FakeControl
+
+EXPLAIN = "/explain?path=/api/feeds&user=7"
+
+
+def text_of(response: httpx.Response) -> str:
+    return " ".join(" ".join(Structure(response.text).words).split())
+
+
+def test_progress_says_how_far_it_is_and_what_blocks_it(client: httpx.Client, control: FakeControl):
+    """Shares, a verdict in words with its basis, owner and ticket, what was decided."""
+    control.signature_rows = [signature_row(owner="bo", ticket="T-1", state="known")]
+    text = text_of(client.get("/progress"))
+    wanted = (
+        "Traffic on new 5 % 50 of 1,000 requests so far",
+        "Same answers 99.78 % coverage 90 %",
+        "too early only 90 % of what should have been compared was",
+        "900 of 1,000 answers compared (coverage 90 %)",
+        "known Owner bo Ticket T-1 Seen 1,234",
+        "Not yet : 0 of 1 routes send everybody to new",
+        "rollout.set feeds Before → after 1 % → 5 % Why wave 1",
+        "is not projected",
+    )
+    assert [] == [each for each in wanted if each not in text]
+
+
+def test_groups_have_their_routes_together(client: httpx.Client):
+    """Users are those of the largest route: one user may be on each of them."""
+    rows = [
+        route_row("feeds", group="reader"),
+        route_row("search"),
+        route_row("items", group="reader", users={"legacy": 70, "new": 30}),
+    ]
+    reader, search = groups(rows)
+    assert (["feeds", "items"], "items", 0.3, 0.05) == (
+        reader["routes"], reader["largest"], reader["of_users"], reader["of_requests"],
+    )  # fmt: skip
+    assert ["search"] == search["routes"]
+    assert None is groups([route_row(users={"legacy": 0, "new": 0})])[0]["of_users"]
+
+
+def test_progress_stays_readable_without_history(client: httpx.Client, control: FakeControl):
+    """What the store can't say now is said to be unknown."""
+
+    async def away(*_: object) -> None:
+        raise StoreError("store: away")
+
+    control.history = control.audit = away  # type: ignore[method-assign, assignment]
+    text = text_of(client.get("/progress"))
+    assert "Not known : it is not known how many users' requests legacy answered" in text
+
+
+def test_explain_asks_before_it_answers(client: httpx.Client, control: FakeControl):
+    """An empty form, and no question to the control plane."""
+    assert ("Who would serve a request" in text_of(client.get("/explain")), []) == (True, control.calls)
+
+
+def test_explain_says_the_decision_and_where_the_user_would_be(client: httpx.Client, control: FakeControl):
+    """Bucket 1,234 is on new above 1.234 %."""
+    text = text_of(client.get(f"{EXPLAIN}&method=get&host=a.example&header=X-Staff:+1"))
+    wanted = ("new would serve it: by the percentage in force", "1,234 of 100,000", "at 1 % on legacy at 5 % on new")
+    assert [] == [each for each in wanted if each not in text]
+    assert [("explain", "GET", "/api/feeds", "7", "a.example", {"x-staff": "1"})] == control.calls
+
+
+@pytest.mark.parametrize(
+    "query", ["path=feeds", "path=/&header=x", "path=/&header=:x", "path=/&colour=red", f"path=/{'x' * 1_001}"]
+)
+def test_explain_refuses_what_it_would_misread(client: httpx.Client, control: FakeControl, query: str):
+    """With the reason."""
+    assert (400, []) == (client.get(f"/explain?{query}").status_code, control.calls)
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [("pin:staff", "the pin staff says so"), ("hold", "a hold keeps it on legacy"), ("later", "later")],
+)
+def test_reason_is_said_in_words(reason: str, expected: str):
+    """One that isn't known is named as it is."""
+    assert expected in reason_text(reason)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_pages_are_the_same_whatever_the_text(client: httpx.Client, control: FakeControl, text: str):
+    """People's words, and what is typed into the form, bring no tag and no attribute."""
+
+    def page(word: str) -> Structure:
+        control.signature_rows = [signature_row(path=word, shape=word, owner=word, ticket=word, route=word)]
+        hold = {"route": word, "percentage": 1, "who": word, "reason": word, "since": SINCE}
+        control.route_rows = [route_row(group=word, hold=hold)]
+        sent = word.encode("utf-8", "replace").decode()
+        typed = client.get("/explain", params={"path": f"/{sent}", "user": sent, "host": sent})
+        return Structure(client.get("/progress").text + client.get("/routes/feeds").text + typed.text)
+
+    hostile, harmless = page(text), page("word")
+    assert ([], harmless.tags) == (hostile.open, hostile.tags)
