@@ -37,6 +37,7 @@ def test_route_row_adds_up_the_counters():
         "hold": None,
         "group": "feeds",
         "stage": "live",
+        "server_errors": {"legacy": 0, "new": 0},
         "requests": {"legacy": 90, "new": 10},
         "failed": {"legacy": 0, "new": 2},
         "fallbacks": 1,
