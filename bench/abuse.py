@@ -27,6 +27,7 @@ from bench.off_on import OFF_ON_HEADER, OffOn
 from bench.openloop import send_paced
 from bench.origin import running_origins
 from bench.report import render_table
+from bench.urgency import describe_urgency, going_first
 from bench.wrk import PATH
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def main(*, rounds: int, seconds: int, rate: int, only: tuple[str, ...]) -> None
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     cores = assign_cores(available_cores())
     click.echo(f"before the first run: {describe_background(measure_background(cores))}", err=True)
+    click.echo(describe_urgency(), err=True)
     os.sched_setaffinity(0, set(cores.load))
     try:
         rows = [measure_kind(kind, cores, rounds, seconds, rate) for kind in only or KINDS]
@@ -86,14 +88,14 @@ def measure_kind(kind: str, cores: Cores, rounds: int, seconds: int, rate: int) 
     row = OffOn(f"{CONNECTIONS[kind]:,} {kind}")
     with tempfile.TemporaryDirectory(prefix="changeover-bench-") as name, ExitStack() as stack:
         folder = Path(name)
-        origins = stack.enter_context(running_origins(cores.origin, folder))
+        origins = stack.enter_context(running_origins(cores.origin, folder, is_first=True))
         behaviour = "huge" if kind in TAKES_NO_ANSWER else "hanging"
         abused_port = stack.enter_context(new_backend(behaviour, origins.equal_port, cores, folder))
         config = CONFIG.format(legacy_port=origins.serving_port, abused_port=abused_port)
         port = stack.enter_context(running_changeover(cores.proxy, folder, config))[1]
 
         def phase(arm: Arm) -> Paced:
-            with abusing(kind, port, cores, folder) if arm == "on" else nullcontext():
+            with abusing(kind, port, cores, folder) if arm == "on" else nullcontext(), going_first():
                 return send_paced(port, PATH, rate, seconds)
 
         send_paced(port, PATH, rate, 1)

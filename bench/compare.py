@@ -164,7 +164,7 @@ def _seconds(call: Callable[[], object], at_least_s: float = 0.1) -> float:
 
 
 async def _rates(seconds: float) -> list[tuple[str, ...]]:
-    process = await ComparerProcess.start(MEMORY_BYTES, MAX_BODY_BYTES)
+    process = await ComparerProcess.start_comparer(MEMORY_BYTES, MAX_BODY_BYTES)
     try:
         return [await _rate_row(process, *each, seconds) for each in paired_bodies()]
     finally:

@@ -25,6 +25,7 @@ from bench.off_on import OFF_ON_HEADER, OffOn
 from bench.openloop import send_paced
 from bench.origin import running_origins
 from bench.report import render_table
+from bench.urgency import describe_urgency, going_first
 from bench.wrk import PATH
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def main(*, rounds: int, seconds: int, rate: int, only: tuple[str, ...]) -> None
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     cores = assign_cores(available_cores())
     click.echo(f"before the first run: {describe_background(measure_background(cores))}", err=True)
+    click.echo(describe_urgency(), err=True)
     os.sched_setaffinity(0, set(cores.load))
     try:
         rows = [measure_fault(fault, cores, rounds, seconds, rate) for fault in only or FAULTS]
@@ -58,7 +60,7 @@ def measure_fault(fault: str, cores: Cores, rounds: int, seconds: int, rate: int
     measured = OffOn(fault)
     with tempfile.TemporaryDirectory(prefix="changeover-bench-") as name, ExitStack() as stack:
         folder = Path(name)
-        origins = stack.enter_context(running_origins(cores.origin, folder))
+        origins = stack.enter_context(running_origins(cores.origin, folder, is_first=True))
         new_port = stack.enter_context(new_backend(fault, origins.equal_port, cores, folder))
         ports = {}
         for arm, percentage in (("off", 0), ("on", 100)):
@@ -66,7 +68,8 @@ def measure_fault(fault: str, cores: Cores, rounds: int, seconds: int, rate: int
             config = render_config(origins.serving_port, new_port, shadow_percentage=percentage)
             ports[arm] = stack.enter_context(running_changeover(cores.proxy, folder / arm, config))[1]
             send_paced(ports[arm], PATH, rate, 1)
-        measured.play(rounds, lambda arm: send_paced(ports[arm], PATH, rate, seconds))
+        with going_first():
+            measured.play(rounds, lambda arm: send_paced(ports[arm], PATH, rate, seconds))
     click.echo(" ".join(measured.cells()), err=True)
     return measured
 

@@ -17,6 +17,7 @@ from bench.children import find_free_port
 from bench.fetch import fetch, is_answering
 from bench.nginx import render_tls, started_nginx
 from bench.scenarios import CORE
+from bench.urgency import ORIGIN, put_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -132,9 +133,17 @@ class Origins:
 
 @contextmanager
 def running_origins(
-    cores: Sequence[int], folder: Path, scenario: Scenario = CORE, certificate: Certificate | None = None
+    cores: Sequence[int],
+    folder: Path,
+    scenario: Scenario = CORE,
+    certificate: Certificate | None = None,
+    *,
+    is_first: bool = False,
 ) -> Iterator[Origins]:
-    """Both origins, answering, on these cores; with a certificate the serving one speaks TLS on a port of its own."""
+    """Both origins, answering, on these cores; with a certificate the serving one speaks TLS on a port of its own.
+
+    With `is_first` they go before the other programs on their cores (`bench.urgency`).
+    """
     serving, equal, reordered = find_free_port(), find_free_port(), find_free_port()
     answer = choose_answer(scenario)
     serving_folder, mirror_folder = _make_folder(folder, "serving", answer), _make_folder(folder, "mirror", answer)
@@ -149,6 +158,9 @@ def running_origins(
     ):
         serving_child.wait_until(lambda: is_answering(serving, COUNT_PATH))
         mirror_child.wait_until(lambda: is_answering(equal, COUNT_PATH) and is_answering(reordered, COUNT_PATH))
+        if is_first:
+            put_first(serving_child.pid, ORIGIN)
+            put_first(mirror_child.pid, ORIGIN)
         yield Origins(serving, equal, reordered, Counter(serving), Counter(equal), serving_tls)
 
 

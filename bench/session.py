@@ -31,12 +31,12 @@ class Process:
 
 def read_session_ticks(leader: int) -> int:
     """The clock ticks used so far by the session's processes, on any core; 0 when nothing of it is left."""
-    return sum(process.ticks for process in _list_session(leader))
+    return sum(process.ticks for process in list_session(leader))
 
 
 def kill_session(leader: int) -> None:
     """SIGKILL to every process that is left in the session."""
-    for process in _list_session(leader):
+    for process in list_session(leader):
         with suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
 
@@ -50,7 +50,7 @@ def parse_process(stat: str) -> Process:
     return Process(pid=int(pid), parent=int(fields[1]), session=int(fields[3]), ticks=sum(map(int, fields[11:15])))
 
 
-def _list_session(leader: int) -> list[Process]:
+def list_session(leader: int) -> list[Process]:
     """The session's processes and all that descend from them."""
     everything = list(_list_processes())
     found = [process for process in everything if process.session == leader]

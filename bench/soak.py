@@ -132,7 +132,7 @@ def read_gauges(admin_port: int) -> dict[str, float]:
     return {name: value for name, value in gauges.items() if name in _HELD or name.endswith(".connections")}
 
 
-_HELD = frozenset({"connections", "in_flight", "shadows", "shadow_bytes", "tasks", "deadlines"})
+_HELD = frozenset({"connections", "in_flight", "shadows", "shadow_bytes", "masking", "tasks", "deadlines"})
 
 
 def read_coverage(admin_port: int) -> Any:

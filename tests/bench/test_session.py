@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from bench.session import Process, _list_session, parse_process, read_session_ticks
+from bench.session import Process, list_session, parse_process, read_session_ticks
 
 STAT = "42 (a b) c) S 1 41 40 0 -1 4194560 1 2 3 4 500 60 7 8 20 0 1 0 100"
 
@@ -27,6 +27,6 @@ def test_children_in_sessions_of_their_own_belong_to_it() -> None:
     """A supervisor's child is counted and found, whatever session it was given."""
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
     try:
-        assert child.pid in {process.pid for process in _list_session(os.getsid(0))}
+        assert child.pid in {process.pid for process in list_session(os.getsid(0))}
     finally:
         child.communicate(b"\n")
