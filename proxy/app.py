@@ -42,20 +42,21 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-_MASK_KEY_BYTES = 32
+_KEY_BYTES = 32
 
 
 # --- what the processes of a node share on disk ---
 def prepare_state(settings: Settings) -> None:
-    """Makes the state folder and this installation's mask key. Raises StartError."""
+    """Makes the state folder and this installation's keys. Raises StartError."""
     folder = settings.state_dir
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".writable"
         probe.write_bytes(b"")
         probe.unlink()
-        if not settings.mask_key_path.exists():
-            _write_private(settings.mask_key_path, secrets.token_bytes(_MASK_KEY_BYTES))
+        for path in (settings.mask_key_path, settings.session_key_path):
+            if not path.exists():
+                _write_private(path, secrets.token_bytes(_KEY_BYTES))
     except OSError as error:
         raise StartError(
             f"state folder {folder}: can't be written ({error.strerror or error}); give another with --state-dir"
@@ -79,9 +80,6 @@ def read_rollout(settings: Settings) -> Rollout:
 
 
 # --- a worker ---
-_TURN_S = 0.0005
-
-
 def run_worker(settings: Settings, name: str, own: tuple[int, ...], others: tuple[int, ...]) -> int:
     """Serves users on inherited listening sockets until SIGTERM; returns the exit code.
 
@@ -94,9 +92,6 @@ def run_worker(settings: Settings, name: str, own: tuple[int, ...], others: tupl
     raise_descriptor_limit()
     rollout = read_rollout(settings)
     _calm_garbage_collection()
-    # So that users wait less for the thread that masks large bodies: with Python's own turns of 5 ms, shadow answers
-    # made to be slow raised the median to 6 ms, with these to 2 ms (`python -m bench.faults --only hostile`).
-    sys.setswitchinterval(_TURN_S)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve_worker(settings, rollout, name, sockets_of(own), sockets_of(others)))
     return 0
@@ -220,7 +215,7 @@ async def serve_control(settings: Settings, listener: socket.socket) -> None:
         control = await stack.enter_async_context(Control(settings, store))
         server = AnnouncingServer(
             uvicorn.Config(
-                create_app(control, settings),
+                create_app(control, settings, settings.session_key_path.read_bytes()),
                 lifespan="off",
                 http="h11",
                 ws="none",
@@ -275,14 +270,16 @@ _FIRST, _WORKERS, _CONTROL, _LAST = range(4)  # the order in which a node's proc
 
 
 def _supervise(settings: Settings, others: list[Child], inherited: Inherited | None = None) -> int:
-    from proxy.admin.door import open_door  # noqa: PLC0415
+    from proxy.admin.access.door import open_door  # noqa: PLC0415
     from proxy.control.rollout import prepare  # noqa: PLC0415
     from proxy.control.supervisor import Supervisor  # noqa: PLC0415
+    from proxy.control.webhooks import hook_of  # noqa: PLC0415
 
     for number in (signal.SIGHUP, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)  # before the supervisor knows them, they would end the process
     manager = ServiceManager.take_from(os.environ)
-    open_door(settings.admin_host, settings.admin_token)
+    open_door(settings)
+    hook_of(settings)
     tls = listener_tls(settings.tls_certificate, settings.tls_key)
     prepare_state(settings)
     prepare(settings, os.environ)

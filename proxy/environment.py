@@ -12,8 +12,14 @@ DELIMITER = "__"
 # The fields of `settings.Settings`, which a test compares with them.
 SETTINGS = frozenset(
     {
+        "ADMIN_HOSTS",
         "ADMIN_LISTEN",
+        "ADMIN_PREFIX",
+        "ADMIN_READ_ONLY",
+        "ADMIN_SSO_HEADER",
+        "ADMIN_SSO_PROXIES",
         "ADMIN_TOKEN",
+        "ADMIN_TOKENS_FILE",
         "BODY_TIMEOUT_S",
         "COMPARERS",
         "COMPARE_TIMEOUT_S",
@@ -48,6 +54,8 @@ SETTINGS = frozenset(
         "TRUSTED_PROXIES",
         "UNDERSCORE_HEADERS",
         "UPLOAD_BYTES_PER_S",
+        "WEBHOOK_SECRET",
+        "WEBHOOK_URL",
         "WORKERS",
     }
 )

@@ -139,6 +139,13 @@ class Conflict(StoreError):
     status = 409
 
 
+class Stale(Conflict):
+    """What an If-Match has seen is no longer there; read again and repeat."""
+
+    code = "stale"
+    status = 412
+
+
 class ServerNotReached(ChangeoverError):
     """The admin API doesn't answer at the given address."""
 

@@ -6,6 +6,7 @@ How the migration goes is in `config`, which changes while the processes run; no
 from __future__ import annotations
 
 import os
+import re
 import socket
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -29,6 +30,13 @@ def _address(text: str) -> str:
 def _proxies(text: str) -> str:
     parse_trusted_proxies(text)
     return text
+
+
+def _prefix(text: str) -> str:
+    trimmed = text.rstrip("/")
+    if trimmed and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", trimmed):
+        raise ValueError(f"{text!r} must be a path as /changeover")
+    return trimmed
 
 
 def _lowered(value: Any) -> Any:
@@ -58,13 +66,35 @@ class Settings(BaseSettings):
     )
     admin_listen: WrittenAddress = Field("127.0.0.1:9000", description="Where the admin API listens.")
     admin_token: str | None = Field(
-        None, repr=False, description="What callers of the admin API must present; needed on any address but loopback."
+        None, repr=False, description="A token that may do everything there; on any address but loopback one is needed."
     )
+    admin_tokens_file: Path | None = Field(
+        None, description="File of named tokens with roles, as `changeover access` writes it."
+    )
+    admin_hosts: str = Field("", description="Further names of the admin listener in a browser, with commas between.")
+    admin_sso_header: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9-]+$",
+        description="Header in which a sign-on proxy says who asks, as X-Forwarded-User.",
+    )
+    admin_sso_proxies: Annotated[str, AfterValidator(_proxies)] = Field(
+        "", description="Sign-on proxies that are believed: addresses, networks and the word unix."
+    )
+    admin_prefix: Annotated[str, AfterValidator(_prefix)] = Field(
+        "", description="Path below which the admin listener answers, as /changeover."
+    )
+    admin_read_only: bool = Field(False, description="true: the admin listener shows everything and changes nothing.")
     debug_token: str | None = Field(
         None,
         repr=False,
         min_length=16,
         description="Requests with it in X-Changeover-Debug are told who answered and why; nobody is without it.",
+    )
+    webhook_url: str | None = Field(
+        None, repr=False, description="Where events are sent, such as holds and new differences; nowhere unless given."
+    )
+    webhook_secret: str | None = Field(
+        None, repr=False, min_length=16, description="What events are signed with; needed with a webhook URL."
     )
     workers: int = Field(1, ge=1, le=256, description="Worker processes, over which users are spread.")
     state_dir: Path = Field(Path("var"), description="Folder for the socket, the SQLite store and the last rollout.")
@@ -147,6 +177,14 @@ class Settings(BaseSettings):
         return "localhost" if isinstance(address, UnixAddress) else address.host
 
     @property
+    def admin_host_names(self) -> tuple[str, ...]:
+        return tuple(name.strip() for name in self.admin_hosts.split(",") if name.strip())
+
+    @property
+    def admin_sso(self) -> TrustedProxies:
+        return parse_trusted_proxies(self.admin_sso_proxies)
+
+    @property
     def effective_store_url(self) -> str:
         return self.store_url or f"sqlite:///{self.state_dir / 'changeover.sqlite'}"
 
@@ -161,6 +199,10 @@ class Settings(BaseSettings):
     @property
     def mask_key_path(self) -> Path:
         return self.state_dir / "mask.key"
+
+    @property
+    def session_key_path(self) -> Path:
+        return self.state_dir / "session.key"
 
     def environment(self) -> dict[str, str]:
         """Variables from which a child process makes the same settings with `Settings()`; secrets are in clear.

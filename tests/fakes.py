@@ -11,8 +11,11 @@ from proxy.errors import Conflict, NotFound
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from proxy.control.changes import Seen
+
 Json = dict[str, Any]
 Value = TypeVar("Value")
+REVISION = "00000000000a"
 SINCE = 1_790_000_000.0
 
 
@@ -76,6 +79,12 @@ def signature_row(signature_id: str = "a1b2c3d4e5f6", **changes: Any) -> Json:
         "rule": "",
         "versions": [],
         "noise": None,
+        "who": "",
+        "reason": "",
+        "owner": "",
+        "ticket": "",
+        "until": None,
+        "revision": REVISION,
         **changes,
     }
 
@@ -132,9 +141,11 @@ def status_row(**changes: Any) -> Json:
             "warnings": [],
         },
         "kill_switch": False,
+        "killed_by": None,
         "workers": {"linked": 2, "expected": 2, "links": [worker_row("worker-1"), worker_row("worker-2")]},
-        "comparers": {"processes": 1, "expected": 1, "busy": 0, "backlog": 0, "restarts": 0},
+        "comparers": {"processes": 1, "expected": 1, "busy": 0, "backlog": 0, "backlog_bytes": 0, "restarts": 0},
         "store": {"name": "sqlite:///var/changeover.sqlite", "up": True, "error": None, "dropped": 0},
+        "webhooks": {"configured": False, "waiting": 0, "delivered": 0, "dropped": {}, "error": None},
         **changes,
     }
 
@@ -150,6 +161,7 @@ GAUGES = {
     "in_flight": 3.0,
     "shadows": 2.0,
     "shadow_bytes": 512.0,
+    "masking": 1.0,
     "new_healthy": 1.0,
     "new_breaker": 0.0,
     "events_dropped": 4.0,
@@ -165,6 +177,7 @@ class FakeControl:
     def __init__(self) -> None:
         self.status_answer = status_row()
         self.route_rows = [route_row()]
+        self.killed_by: Json | None = None
         self.route_rows_since = [route_row(mismatches=1, match_rate=89 / 90, coverage=covered(90))]
         self.signature_rows = [signature_row()]
         self.examples = [example()]
@@ -213,9 +226,17 @@ class FakeControl:
         found.update(percentage=percentage, effective_percentage=percentage)
         return self._answer({**changed_route(found), "changed": True, "file": "config/migration.yaml", "audited": True})
 
-    async def hold(self, route: str, percentage: float, reason: str, who: str, /) -> Json:
-        self.calls.append(("hold", route, percentage, reason, who))
+    async def steering(self, route: str, /) -> Json:
         found = self._route(route)
+        shown = {name: found[name] for name in ("name", "percentage", "effective_percentage", "hold")}
+        return self._answer({**shown, "own_hold": found["hold"]})
+
+    async def hold(self, route: str, percentage: float, reason: str, who: str, seen: Seen = "any", /) -> Json:
+        self.calls.append(("hold", route, percentage, reason, who, *([] if seen == "any" else [seen])))
+        found = self._route(route)
+        present = None if found["hold"] is None else found["hold"]["percentage"]
+        if seen not in {"any", present}:
+            raise Conflict(f"hold on {route}: somebody changed it")
         found.update(
             effective_percentage=min(percentage, found["percentage"]),
             hold={"route": route, "percentage": percentage, "who": who, "reason": reason, "since": SINCE},
@@ -227,6 +248,21 @@ class FakeControl:
         found = self._route(route)
         found.update(effective_percentage=found["percentage"], hold=None)
         return self._answer(changed_route(found))
+
+    async def kill_switch(self) -> Json:
+        return self._answer({"on": self.killed_by is not None, "by_file": False, "by_hand": self.killed_by})
+
+    async def put_kill_switch(self, reason: str, who: str, /) -> Json:
+        self.calls.append(("put_kill_switch", reason, who))
+        self.killed_by = {"who": who, "reason": reason, "since": SINCE}
+        return await self.kill_switch()
+
+    async def delete_kill_switch(self, reason: str, who: str, /) -> Json:
+        self.calls.append(("delete_kill_switch", reason, who))
+        if self.killed_by is None:
+            raise NotFound("kill switch: it is off")
+        self.killed_by = None
+        return await self.kill_switch()
 
     async def diffs(self, route: str | None, state: str | None, /) -> list[Json]:
         rows = [row for row in self.signature_rows if route in {None, row["route"]} and state in {None, row["state"]}]
@@ -247,17 +283,33 @@ class FakeControl:
         owner: str | None,
         ticket: str | None,
         until: float | None,
+        seen: str | None = None,
         /,
     ) -> Json:
-        self.calls.append(("set_state", signature_id, state, reason, who, owner, ticket, until))
+        self._decide("set_state", signature_id, seen, state, reason, who, owner, ticket, until)
         found = self._signature(signature_id)
         found["state"] = state
         return self._answer(found)
 
+    def _decide(self, call: str, signature_id: str, seen: str | None, *told: Any) -> None:
+        """Keeps the call; a decision that is no longer the one seen is a conflict, else it gets another revision."""
+        self.calls.append((call, signature_id, *told, *([] if seen is None else [seen])))
+        found = self._signature(signature_id)
+        if seen not in {None, found["revision"]}:
+            raise Conflict(f"signature {signature_id}: somebody decided about it")
+        found["revision"] = f"{int(found['revision'], 16) + 1:012x}"
+
     async def ignore_by_rule(
-        self, signature_id: str, reason: str, who: str, owner: str | None, ticket: str | None, /
+        self,
+        signature_id: str,
+        reason: str,
+        who: str,
+        owner: str | None,
+        ticket: str | None,
+        seen: str | None = None,
+        /,
     ) -> Json:
-        self.calls.append(("ignore_by_rule", signature_id, reason, who, owner, ticket))
+        self._decide("ignore_by_rule", signature_id, seen, reason, who, owner, ticket)
         found = self._signature(signature_id)
         found.update(state="ignored", rule=found["path"])
         return self._answer({**found, "file": "config/migration.yaml", "note": ""})
@@ -327,8 +379,12 @@ class FakeControl:
                 "routes": {"feeds": counters},
                 "rollout": self.route_rows,
                 "rollout_version": 3,
+                "kill_switch": False,
                 "config_refused": False,
+                "workers_expected": 2,
                 "workers_linked": 2,
+                "comparers": self.status_answer["comparers"],
+                "webhooks": self.status_answer["webhooks"],
                 "workers": [{"name": name, "gauges": dict(GAUGES)} for name in ("worker-1", "worker-2")],
                 "store_up": True,
                 "records_dropped": 0,

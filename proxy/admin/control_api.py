@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from proxy.control.changes import Seen
+
 Json = dict[str, Any]
 
 
@@ -29,9 +31,17 @@ class ControlApi(Protocol):
         self, route: str, percentage: float, reason: str, who: str, seen: float | None = None, /
     ) -> Json: ...
 
-    async def hold(self, route: str, percentage: float, reason: str, who: str, /) -> Json: ...
+    async def steering(self, route: str, /) -> Json: ...
+
+    async def hold(self, route: str, percentage: float, reason: str, who: str, seen: Seen = "any", /) -> Json: ...
 
     async def release(self, route: str, reason: str, who: str, seen: float | None = None, /) -> Json: ...
+
+    async def kill_switch(self) -> Json: ...
+
+    async def put_kill_switch(self, reason: str, who: str, /) -> Json: ...
+
+    async def delete_kill_switch(self, reason: str, who: str, /) -> Json: ...
 
     async def diffs(self, route: str | None, state: str | None, /) -> list[Json]: ...
 
@@ -50,11 +60,19 @@ class ControlApi(Protocol):
         owner: str | None,
         ticket: str | None,
         until: float | None,
+        seen: str | None = None,
         /,
     ) -> Json: ...
 
     async def ignore_by_rule(
-        self, signature_id: str, reason: str, who: str, owner: str | None, ticket: str | None, /
+        self,
+        signature_id: str,
+        reason: str,
+        who: str,
+        owner: str | None,
+        ticket: str | None,
+        seen: str | None = None,
+        /,
     ) -> Json: ...
 
     async def proposals(self, route: str, /) -> Json: ...

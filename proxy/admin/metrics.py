@@ -2,7 +2,7 @@
 
 Labels are bounded: routes and backends come from the config, reasons and verdicts from fixed lists; a route is cut
 off after MAX_REASONS different reasons, the rest of them is added up as "other". No user, path or value of traffic
-is ever a label. Every family is described in docs/admin-api.md.
+is ever a label. What each family is, says `proxy.admin.families`.
 """
 
 from __future__ import annotations
@@ -11,17 +11,19 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.registry import Collector
 
-from proxy.core.evidence import COMPARED, latency_bucket_middle_us, latency_counts
+from proxy.admin.families import family, histogram
+from proxy.control.webhooks import DROP_REASONS
+from proxy.core.evidence import COMPARED, coverage, latency_bucket_middle_us, latency_counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from prometheus_client.core import Metric
 
+    from proxy.admin.families import MetricFamily
     from proxy.core.model import Side
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -57,14 +59,11 @@ def render_metrics(content: Mapping[str, Any]) -> bytes:
 
 
 def _traffic(counters: Mapping[str, Counts]) -> Iterator[Metric]:
-    served = _counter("requests", "Requests answered to users, by the backend that answered.", "backend")
-    failed = _counter("requests_failed", "Users' requests that ended in 502 or 504.", "backend")
-    status = _counter("responses", "Answers by class of status.", "backend", "class")
-    decided = _counter("decisions", "Decisions for a backend, by reason.", "reason")
-    fallback = _counter("fallbacks", "Requests that legacy answered after new had failed.")
-    retried = _counter("retries", "Requests sent again because a kept connection had gone stale.", "backend")
-    spent = _counter("retries_refused", "Requests not sent again because the retry budget was spent.", "backend")
-    left = _counter("clients_left", "Requests whose user left before the answer's end.")
+    served, failed, status, decided = (
+        family(each) for each in ("requests", "requests_failed", "responses", "decisions")
+    )
+    fallback, retried, spent = (family(each) for each in ("fallbacks", "retries", "retries_refused"))
+    left = family("clients_left")
     for route, counts in counters.items():
         for side in SIDES:
             served.add_metric([route, side], counts.get(f"served.{side}", 0))
@@ -72,7 +71,8 @@ def _traffic(counters: Mapping[str, Counts]) -> Iterator[Metric]:
             retried.add_metric([route, side], counts.get(f"retried.{side}", 0))
             spent.add_metric([route, side], counts.get(f"retry.budget_spent.{side}", 0))
             for number in range(1, 6):
-                if count := counts.get(f"status.{side}.{number}xx"):
+                # Errors from the beginning: a rate needs the zero before the first one.
+                if (count := counts.get(f"status.{side}.{number}xx", 0)) or number == 5:
                     status.add_metric([route, side, f"{number}xx"], count)
         _add_reasons(decided, route, counts, "decided.")
         fallback.add_metric([route], counts.get("fallback", 0))
@@ -81,36 +81,39 @@ def _traffic(counters: Mapping[str, Counts]) -> Iterator[Metric]:
 
 
 def _evidence(counters: Mapping[str, Counts]) -> Iterator[Metric]:
-    pairs = _counter("pairs", "Requests for which both answers arrived, compared or not.")
-    compared = _counter("pairs_compared", "Pairs that were compared, by verdict.", "verdict")
-    skipped = _counter("pairs_skipped", "Requests that were not compared, by reason.", "reason")
-    repeated = _counter("noise_runs", "Requests that legacy answered twice, by whether it agreed.", "verdict")
-    dropped = _counter(
-        "evidence_dropped", "Users, sightings, examples and counts of places that found no room.", "kind"
-    )
+    pairs, expected, compared = (family(each) for each in ("pairs", "pairs_expected", "pairs_compared"))
+    skipped, repeated, dropped = (family(each) for each in ("pairs_skipped", "noise_runs", "evidence_dropped"))
     for route, counts in counters.items():
         pairs.add_metric([route], counts.get("pairs", 0))
+        expected.add_metric([route], coverage(counts).expected)
         for verdict in COMPARED:
             compared.add_metric([route, verdict.value], counts.get(verdict, 0))
         _add_reasons(skipped, route, counts, "skipped.")
-        repeated.add_metric([route, "match"], counts.get("self_matches", 0))
-        repeated.add_metric([route, "mismatch"], counts.get("self_mismatches", 0))
-        _add_reasons(dropped, route, counts, "dropped.")
-    yield from (pairs, compared, skipped, repeated, dropped)
+        for outcome, counter in _NOISE_RUNS.items():
+            repeated.add_metric([route, outcome], counts.get(counter, 0))
+        _add_reasons(dropped, route, _dropped(counts), "")
+    yield from (pairs, expected, compared, skipped, repeated, dropped)
+
+
+_NOISE_RUNS = {"match": "self_matches", "mismatch": "self_mismatches", "gave_up": "self_gave_up"}
+
+
+def _dropped(counts: Counts) -> Counts:
+    """Kind -> what found no room, in the workers and in control."""
+    dropped = Counter(
+        {name.removeprefix("dropped."): each for name, each in counts.items() if name.startswith("dropped.")}
+    )
+    dropped["users"] += counts.get("users.dropped", 0)
+    return dict(+dropped)
 
 
 def _latency(counters: Mapping[str, Counts]) -> Metric:
-    family = HistogramMetricFamily(
-        "changeover_latency_seconds",
-        "Time to the last byte of a backend's answer.",
-        labels=["route", "backend"],
-        unit="seconds",
-    )
+    latency = histogram("latency_seconds")
     for route, counts in counters.items():
         for side in SIDES:
             buckets, total_s = _cumulative(latency_counts(counts, side))
-            family.add_metric([route, side], buckets, total_s)
-    return family
+            latency.add_metric([route, side], buckets, total_s)
+    return latency
 
 
 def _cumulative(buckets: Mapping[int, int]) -> tuple[list[tuple[str, float]], float]:
@@ -127,35 +130,35 @@ def _cumulative(buckets: Mapping[int, int]) -> tuple[list[tuple[str, float]], fl
 
 
 def _rollout(routes: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
-    wish = _gauge("rollout_percentage", "The percentage the config asks for.", "route")
-    effective = _gauge("rollout_effective_percentage", "The percentage in force, under every hold.", "route")
-    users = _gauge("users", "Different users seen, by the backend that served them.", "route", "backend")
+    wish, effective = family("rollout_percentage"), family("rollout_effective_percentage")
+    held, users = family("rollout_held"), family("users")
     for route in routes:
         wish.add_metric([route["name"]], route["percentage"])
         effective.add_metric([route["name"]], route["effective_percentage"])
+        held.add_metric([route["name"]], float(route["hold"] is not None))
         for side in SIDES:
             users.add_metric([route["name"], side], route["users"][side])
-    yield from (wish, effective, users)
+    yield from (wish, effective, held, users)
 
 
-# A worker's gauge -> metric, text. `refused.<status>` and `<purpose>.<side>.<state>` are taken apart.
+# A worker's gauge -> family. `refused.<status>` and `<purpose>.<side>.<state>` are taken apart.
 _WORKER_GAUGES = {
-    "connections": ("worker_connections", "Users' connections."),
-    "in_flight": ("worker_requests_in_flight", "Users' requests under way."),
-    "shadows": ("worker_shadows", "Shadow requests under way."),
-    "shadow_bytes": ("worker_shadow_bytes", "Bytes that shadows hold."),
-    "new_healthy": ("worker_new_healthy", "1 while users of new are served by new."),
-    "new_breaker": ("worker_new_breaker", "New's circuit breaker: 0 closed, 1 half-open, 2 open."),
+    "connections": "worker_connections",
+    "in_flight": "worker_requests_in_flight",
+    "shadows": "worker_shadows",
+    "shadow_bytes": "worker_shadow_bytes",
+    "masking": "worker_masking",
+    "new_healthy": "worker_new_healthy",
+    "new_breaker": "worker_new_breaker",
 }
 
 
 def _workers(workers: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
     """How each linked worker is; a family without samples where it says nothing of it."""
-    families = {name: _gauge(metric, text, "worker") for name, (metric, text) in _WORKER_GAUGES.items()}
-    pools = _gauge("worker_backend_connections", "Connections to a backend.", "worker", "backend", "purpose", "state")
-    labels = ["worker", "status"]
-    refused = CounterMetricFamily("changeover_requests_refused", "Requests not forwarded, by status.", labels=labels)
-    dropped = CounterMetricFamily("changeover_events_dropped", "Lines missing in the request log.", labels=["worker"])
+    families = {gauge: family(name) for gauge, name in _WORKER_GAUGES.items()}
+    pools, refused, dropped = (
+        family(each) for each in ("worker_backend_connections", "requests_refused", "events_dropped")
+    )
     for worker in workers:
         name, gauges = worker["name"], worker["gauges"]
         for gauge, value in gauges.items():
@@ -174,34 +177,41 @@ def _workers(workers: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
 
 
 def _system(content: Mapping[str, Any]) -> Iterator[Metric]:
-    yield _gauge_of("build_info", "The running version.", 1, version=content["version"])
-    yield _gauge_of("rollout_version", "Grows with each change of what is in force.", content["rollout_version"])
-    yield _gauge_of("config_refused", "1 while the config file is refused, else 0.", content["config_refused"])
-    yield _gauge_of("workers_linked", "Workers linked to the control process.", content["workers_linked"])
-    yield _gauge_of("store_up", "1 while the store takes evidence, else 0.", content["store_up"])
-    dropped = CounterMetricFamily("changeover_records_dropped", "Records that the store did not take.", labels=[])
-    dropped.add_metric([], content["records_dropped"])
+    comparers = content["comparers"]
+    yield _single("build_info", 1, content["version"])
+    for name, value in {
+        "kill_switch": content["kill_switch"],
+        "rollout_version": content["rollout_version"],
+        "config_refused": content["config_refused"],
+        "workers_expected": content["workers_expected"],
+        "workers_linked": content["workers_linked"],
+        "comparers_expected": comparers["expected"],
+        "comparers_running": comparers["processes"],
+        "comparers_backlog": comparers["backlog"],
+        "comparers_backlog_bytes": comparers["backlog_bytes"],
+        "comparers_restarts": comparers["restarts"],
+        "webhooks_delivered": content["webhooks"]["delivered"],
+        "webhooks_waiting": content["webhooks"]["waiting"],
+        "store_up": content["store_up"],
+        "records_dropped": content["records_dropped"],
+    }.items():
+        yield _single(name, value)
+    dropped = family("webhooks_dropped")
+    for reason in DROP_REASONS:
+        dropped.add_metric([reason], content["webhooks"]["dropped"].get(reason, 0))
     yield dropped
 
 
-def _add_reasons(family: CounterMetricFamily, route: str, counts: Counts, prefix: str) -> None:
+def _single(name: str, value: float, *labels: str) -> Metric:
+    made = family(name)
+    made.add_metric(list(labels), float(value))
+    return made
+
+
+def _add_reasons(made: MetricFamily, route: str, counts: Counts, prefix: str) -> None:
     reasons = Counter({name.removeprefix(prefix): count for name, count in counts.items() if name.startswith(prefix)})
     kept = sorted(reasons)[:MAX_REASONS]
     for reason in kept:
-        family.add_metric([route, reason], reasons[reason])
+        made.add_metric([route, reason], reasons[reason])
     if other := reasons.total() - sum(reasons[reason] for reason in kept):
-        family.add_metric([route, "other"], other)
-
-
-def _counter(name: str, text: str, *labels: str) -> CounterMetricFamily:
-    return CounterMetricFamily(f"changeover_{name}", text, labels=["route", *labels])
-
-
-def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"changeover_{name}", text, labels=labels)
-
-
-def _gauge_of(name: str, text: str, value: float, **labels: str) -> Metric:
-    family = _gauge(name, text, *labels)
-    family.add_metric(list(labels.values()), float(value))
-    return family
+        made.add_metric([route, "other"], other)

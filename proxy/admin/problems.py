@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from proxy.admin.answer import JsonAnswer
+from proxy.admin.within import outside
 from proxy.errors import ChangeoverError, ConfigError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def problem(
     status: int,
     code: str,
     detail: str,
-    instance: str,
+    request: Request,
     *,
     headers: Mapping[str, str] | None = None,
     extra: Mapping[str, Any] | None = None,
@@ -40,7 +41,7 @@ def problem(
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
-        "instance": instance,
+        "instance": outside(request, request.url.path),
         "code": code,
         **(extra or {}),
     }
@@ -51,9 +52,7 @@ async def answer_changeover_error(request: Request, error: Exception) -> Respons
     """One of our own errors; a config error brings all of its `problems` along."""
     assert isinstance(error, ChangeoverError)  # noqa: S101 - registered for this class only
     headers = {"retry-after": "1"} if error.status == HTTPStatus.SERVICE_UNAVAILABLE else None
-    return problem(
-        error.status, error.code, str(error), request.url.path, headers=headers, extra=_config_problems(error)
-    )
+    return problem(error.status, error.code, str(error), request, headers=headers, extra=_config_problems(error))
 
 
 async def answer_http_exception(request: Request, error: Exception) -> Response:
@@ -62,13 +61,13 @@ async def answer_http_exception(request: Request, error: Exception) -> Response:
     status = refusal.status_code
     detail = _DETAILS.get(status, refusal.detail)
     code = _CODES.get(status, "request_refused")
-    return problem(status, code, detail, request.url.path, headers=refusal.headers)
+    return problem(status, code, detail, request, headers=refusal.headers)
 
 
 async def answer_fault(request: Request, error: Exception) -> Response:
     """A fault of ours. The log has the traceback; the client gets the kind of the error, not its content."""
     detail = f"The admin API failed on this request ({type(error).__name__}); its log has the details."
-    return problem(500, "internal", detail, request.url.path)
+    return problem(500, "internal", detail, request)
 
 
 def _config_problems(error: ChangeoverError) -> dict[str, Any]:

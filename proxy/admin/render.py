@@ -2,19 +2,24 @@
 
 Two guards on every value that a template shows, whatever it forgets: Jinja's autoescape, and `plain`, which makes
 control characters visible (a bidi override must not turn a line around, and XML allows none of them).
+
+Links in the control room's templates are written from its root; the listener's URL prefix is put before each of them.
 """
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.ext import Extension
 
 from proxy.admin.plain import plain
 
 TEMPLATES = Path(__file__).with_name("templates")
+_LINK = re.compile(r'\b(href|src|action)="(?=/|\{\{)')
 STATIC = Path(__file__).with_name("static")  # the report carries a style of it within itself
 
 
@@ -34,7 +39,15 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
         auto_reload=False,
+        extensions=[_Prefixed],
     )
+
+
+class _Prefixed(Extension):
+    """`href="/diffs"` is read as `href="{{ prefix }}/diffs"`, so that no template can forget it."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:  # noqa: ARG002
+        return _LINK.sub(r'\1="{{ prefix }}', source) if name and name.startswith("room/") else source
 
 
 def _shown(value: Any) -> Any:

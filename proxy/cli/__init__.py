@@ -29,6 +29,7 @@ VERBS = {
     "explain": "proxy.cli.explain",
     "diffs": "proxy.cli.diffs",
     "report": "proxy.cli.report",
+    "access": "proxy.cli.access",
     "db": "proxy.cli.db",
     "health": "proxy.cli.health",
 }

@@ -14,7 +14,7 @@ from proxy.cli.output import output_option, print_json, print_lines, print_table
 
 MAX_HISTORY = 1_000  # what the API gives at once
 # What changes who is served by which side; the audit log holds decisions about differences as well.
-_ROLLOUT_ACTIONS = ("rollout.", "hold.", "config.")
+_ROLLOUT_ACTIONS = ("rollout.", "hold.", "kill_switch.", "config.")
 
 reason_option = click.option("--reason", required=True, help="Why; it goes into the audit log.")
 
@@ -93,6 +93,25 @@ def release(route: str, reason: str, output: str, admin_url: str) -> None:
     """
     answer = Client(admin_url).delete("routes", route, "hold", query=[("reason", reason)])
     _print_done(answer, output, f"{route}: released")
+
+
+@rollout.command("kill-switch")
+@click.argument("state", type=click.Choice(["on", "off"]))
+@reason_option
+@output_option
+@admin_option
+def kill_switch(state: str, reason: str, output: str, admin_url: str) -> None:
+    """Send everything to legacy, or no longer.
+
+    While it is on nothing is asked of new, on all nodes; `off` puts back what config and holds say.
+    """
+    if state == "on":
+        answer = Client(admin_url).put("kill-switch", body={"reason": reason})
+    else:
+        answer = Client(admin_url).delete("kill-switch", query=[("reason", reason)])
+    words = "on: everything goes to legacy" if answer["on"] else "off"
+    by_file = "; `kill_switch: true` stands in the config file" if answer["by_file"] else ""
+    _print_done(answer, output, f"kill switch: {words}{by_file}")
 
 
 @rollout.command

@@ -10,12 +10,13 @@ import asyncio
 import time
 from functools import partial
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from proxy import config
 from proxy.config.suggest import suggestion
 from proxy.control.figures import binding_hold, effective_percentage, hold_row
 from proxy.control.recorder import AuditLine
+from proxy.control.webhooks import MAX_LISTED
 from proxy.core.model import Hold, percentage
 from proxy.errors import Conflict, NotFound
 
@@ -30,12 +31,17 @@ if TYPE_CHECKING:
     from proxy.store import Store
 
 Json = dict[str, Any]
+Seen = float | None | Literal["any"]  # the cap of a hold, None for no hold, or whatever there is
 BY_FILE = "config.changed"
+WHOLE = "config"  # the subject where no route's percentage is another
 AUDIT_PATIENCE_S = 2.0  # so that whoever asks for the history next finds the change there
 
 
 class Changes:
-    """See the module. `node` stands in the audit for whoever edited the file there."""
+    """See the module. `node` stands in the audit for whoever edited the file there.
+
+    `tell` gets what happened here: its name and what there is to say of it (docs/webhooks.md).
+    """
 
     def __init__(
         self,
@@ -46,6 +52,7 @@ class Changes:
         decisions: Decisions,
         environ: Mapping[str, str],
         node: str,
+        tell: Callable[[str, Json], None] = lambda _name, _data: None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._live = live
@@ -55,6 +62,7 @@ class Changes:
         self._decisions = decisions
         self._environ = environ
         self._node = node
+        self._tell = tell
         self._now = now
         self._lock = asyncio.Lock()
 
@@ -114,33 +122,54 @@ class Changes:
         return changed != text
 
     async def _reload(self, action: str, who: str, reason: str) -> bool:
-        before = self._live.rollout
+        before, refused = self._live.rollout, self._live.refusal
         is_changed = await self._live.reload()
+        if self._live.refusal is not None and (
+            refused is None or refused.error.problems != self._live.refusal.error.problems
+        ):
+            self.tell_refusal()
         if is_changed:
             for subject, old, new in differences(before, self._live.rollout):
                 self._recorder.take_audit(AuditLine(who, action, subject, old, new, reason, self._now()))
+                change = {"before": old, "after": new, "who": who, "reason": reason}
+                if subject == WHOLE:
+                    self._tell("config.changed", change)
+                else:
+                    self._tell("rollout.changed", {"route": subject, **change})
         return is_changed
 
+    def tell_refusal(self) -> None:
+        """Tells of a config that is refused, if one is."""
+        if self._live.refusal is None:
+            return
+        problems = self._live.refusal.error.problems
+        faults = [
+            {"line": each.line, "column": each.column, "path": each.path, "message": each.message}
+            for each in problems[:MAX_LISTED]
+        ]
+        self._tell("config.refused", {"file": self.file, "problems": faults, "left_out": len(problems) - len(faults)})
+
     # --- holds ---
-    async def hold(self, name: str, number: float, reason: str, who: str) -> Json:
-        """Raises NotFound for an unknown route, StoreError when the hold can't be kept for all nodes."""
+    async def hold(self, name: str, number: float, reason: str, who: str, seen: Seen = "any") -> Json:
+        """Raises NotFound for an unknown route, StoreError when the hold can't be kept for all nodes.
+
+        Conflict where the route's own hold has another cap than the one `seen` (None: there was no hold).
+        """
         route = self.route(name)
         hold = Hold(name, round(number * 1000), who, reason, self._now())
-        await self._threads.run(lambda: self._store.put_hold(hold))
+        agree = None if seen == "any" else partial(_refuse_unseen_hold, name, seen)
+        await self._threads.run(lambda: self._store.put_hold(hold, agree))
+        self._tell("hold.set", {"route": name, "percentage": number, "who": who, "reason": reason})
         await self._decisions.refresh()
         return self._route_answer(route)
 
     async def release(self, name: str, reason: str, who: str, seen: float | None = None) -> Json:
         """Raises NotFound when the route has no hold, Conflict when its cap is not the one `seen`, StoreError."""
-        hold = next((each for each in self._live.rollout.holds if each.route == name), None)
-        if hold is None:
+        if self._own_hold(name) is None:
             self._refuse_release(self.route(name))
-        elif seen is not None and hold.cap_millipercent != round(seen * 1000):
-            raise Conflict(
-                f"hold on {name}: {hold.who} has set it to {percentage(hold.cap_millipercent):g} % meanwhile; "
-                "look again, and repeat"
-            )
-        await self._threads.run(lambda: self._store.delete_hold(name, who, reason))
+        agree = None if seen is None else partial(_refuse_unseen_hold, name, seen)
+        await self._threads.run(lambda: self._store.delete_hold(name, who, reason, agree))
+        self._tell("hold.released", {"route": name, "who": who, "reason": reason})
         await self._decisions.refresh()
         route = self._live.rollout.migration.route(name)
         return {"name": name, "hold": None} if route is None else self._route_answer(route)
@@ -163,6 +192,15 @@ class Changes:
             )
 
     # --- answers ---
+    def steering(self, name: str) -> Json:
+        """What a route is steered by: wish, what is in force, the hold that binds, its own. Raises NotFound."""
+        answer = self._route_answer(self.route(name))
+        del answer["rollout_version"]
+        return {**answer, "own_hold": hold_row(self._own_hold(name))}
+
+    def _own_hold(self, name: str) -> Hold | None:
+        return next((each for each in self._live.rollout.holds if each.route == name), None)
+
     @property
     def file(self) -> str:
         """The config file that is edited."""
@@ -187,6 +225,18 @@ class Changes:
             "hold": hold_row(binding_hold(rollout, route)),
             "rollout_version": rollout.version,
         }
+
+
+def _refuse_unseen_hold(name: str, seen: float | None, present: Hold | None) -> None:
+    """Raises Conflict unless the hold is as it was seen."""
+    if present is None:
+        if seen is not None:
+            raise Conflict(f"hold on {name}: somebody has lifted it meanwhile; look again, and repeat")
+    elif seen is None or present.cap_millipercent != round(seen * 1000):
+        raise Conflict(
+            f"hold on {name}: {present.who} has set it to {percentage(present.cap_millipercent):g} % meanwhile; "
+            "look again, and repeat"
+        )
 
 
 def changed_lines(before: str, after: str) -> list[Json]:
@@ -218,7 +268,7 @@ def differences(before: Rollout, after: Rollout) -> list[tuple[str, Json | None,
     new = {route.name: {"percentage": percentage(route.millipercent)} for route in after.migration.routes}
     found = [(name, old.get(name), new.get(name)) for name in {**old, **new} if old.get(name) != new.get(name)]
     is_more = not found or before.migration.kill_switch != after.migration.kill_switch
-    return [*found, ("config", _summary(before), _summary(after))] if is_more else list(found)
+    return [*found, (WHOLE, _summary(before), _summary(after))] if is_more else list(found)
 
 
 def _summary(rollout: Rollout) -> Json:

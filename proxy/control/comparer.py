@@ -1,24 +1,18 @@
 """The process that compares: `python -m proxy.control.comparer`, a child of control, fed through its stdin.
 
-1. It may hang, crash or eat memory: its parent kills it at the deadline, and memory is limited. Nobody else suffers.
-2. It runs with the lowest share of the processor beside the workers (nice 10): users come first.
-3. Its stdout carries frames only; whatever a library prints goes to stderr.
+What such a child may and may not do is in `child`.
 """
 
 from __future__ import annotations
 
-import os
-import resource
-import signal
 import sys
 import time
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import structlog
 
-from proxy import config, logs
+from proxy import config
+from proxy.child import READY, answer, become_child, frames, pipes
 from proxy.control.example import Signed, encode_example
 from proxy.control.outcome import Message, Outcome, encode_outcome
 from proxy.core.compare import Limits, compare
@@ -26,8 +20,7 @@ from proxy.core.evidence import Verdict, decode_pair
 from proxy.core.model import VERSION_HEADER
 from proxy.core.rule_use import RuleWatch
 from proxy.core.signature import sign
-from proxy.process import die_with_parent
-from proxy.traffic.frames import HEAD, decode_json, encode
+from proxy.traffic.frames import decode_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -41,7 +34,6 @@ log = structlog.get_logger(__name__)
 MAX_SIGNATURES = 50  # of one pair; a page that is another page altogether has no more to say
 MAX_VERSION_CHARACTERS = 64  # a commit's digest has 40; this is kept with each signature
 EXAMPLE_INTERVAL_S = 1.0  # encoding an example costs more than many a comparison; the store keeps eight
-_NICENESS = 10
 _REMEMBERED = 4096
 
 
@@ -152,58 +144,23 @@ def _others(signed: Iterable[Signed], first: dict[str, Signed]) -> list[Signed]:
 
 
 # --- the process ---
-@dataclass(frozen=True, slots=True)
-class _LogSettings:
-    """A comparer has no settings of its own; it says something only when a comparison breaks."""
-
-    log_format: str = "auto"
-    log_level: str = "info"
-
-
 def main(arguments: list[str]) -> int:
     """Serves the parent until it closes the pipe. The arguments: a memory budget and the largest body, in bytes."""
     memory_bytes, max_body_bytes = map(int, arguments)
-    die_with_parent(signal.SIGKILL)  # nothing in here is worth finishing
-    for number in (signal.SIGINT, signal.SIGHUP):  # a terminal sends these to everybody; the parent decides
-        signal.signal(number, signal.SIG_IGN)
-    os.nice(_NICENESS)
-    logs.configure(_LogSettings(), process="comparer")
-    limit_memory(memory_bytes)
-    with _private_stdout() as out, os.fdopen(0, "rb", closefd=False) as feed:
+    become_child("comparer", memory_bytes)
+    with pipes() as (feed, out):
         serve(Comparer(max_body_bytes), feed, out)
     return 0
 
 
 def serve(comparer: Comparer, feed: BinaryIO, out: BinaryIO) -> None:
     """Answers each PAIR in order, until the feed ends."""
-    _send(out, Message.READY, b"")
-    while head := feed.read(HEAD.size):
-        length, kind = HEAD.unpack(head)
-        payload = feed.read(length)
+    answer(out, READY)
+    for kind, payload in frames(feed):
         if kind == Message.RULES:
             comparer.set_rules(decode_json(payload))
         else:
-            _send(out, Message.OUTCOME, encode_outcome(comparer.judge(payload)))
-
-
-def limit_memory(budget_bytes: int) -> None:
-    """At most `budget_bytes` more address space than now: beyond it Python raises MemoryError."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    limit = pages * resource.getpagesize() + budget_bytes
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
-
-
-def _private_stdout() -> BinaryIO:
-    """The pipe to the parent, out of reach for `print`."""
-    out = os.dup(1)
-    os.dup2(2, 1)
-    return os.fdopen(out, "wb")
-
-
-def _send(out: BinaryIO, kind: Message, payload: bytes) -> None:
-    out.write(encode(kind, payload))
-    out.flush()
+            answer(out, Message.OUTCOME, encode_outcome(comparer.judge(payload)))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from proxy.control.comparer_process import ComparerLost, ComparerProcess
+from proxy.child import ChildLost
+from proxy.control.comparer_process import ComparerProcess
 from proxy.control.outcome import Outcome
 from proxy.core.evidence import Verdict, decode_pair
 
@@ -134,8 +135,8 @@ class Comparers:
         pause_s = 0.0
         while True:
             try:
-                child = await ComparerProcess.start(self._memory_bytes, self._max_body_bytes)
-            except (ComparerLost, OSError) as error:
+                child = await ComparerProcess.start_comparer(self._memory_bytes, self._max_body_bytes)
+            except (ChildLost, OSError) as error:
                 pause_s = min(max(pause_s * 2, FIRST_PAUSE_S), MAX_PAUSE_S)
                 log.error("comparer.unstartable", cause=repr(error), pause_s=pause_s)  # noqa: TRY400  # the cause says all
                 if not self._alive:
@@ -154,17 +155,17 @@ class Comparers:
         try:
             while True:
                 await self._compare(child, await self._next_job(child))
-        except ComparerLost as lost:
+        except ChildLost as lost:
             log.warning("comparer.lost", pid=child.pid, reason=lost.reason)
         finally:
             self._alive.discard(child)
             await child.kill()
 
     async def _next_job(self, child: ComparerProcess) -> Job:
-        """Waits for a pair. Raises ComparerLost when the child has died of something else: no pair's fault."""
+        """Waits for a pair. Raises ChildLost when the child has died of something else: no pair's fault."""
         while not self._jobs or child.has_ended():
             if child.has_ended():
-                raise ComparerLost("idle")
+                raise ChildLost("idle")
             self._arrived.clear()
             await self._arrived.wait()
         job = self._jobs.popleft()
@@ -173,11 +174,11 @@ class Comparers:
         return job
 
     async def _compare(self, child: ComparerProcess, job: Job) -> None:
-        """Rule 1. Raises ComparerLost when the child must be replaced."""
+        """Rule 1. Raises ChildLost when the child must be replaced."""
         self.busy += 1
         try:
             outcome = await child.compare(job.encoded, self._rules, self._timeout_s)
-        except ComparerLost as lost:
+        except ChildLost as lost:
             self._settle(job, _without_finding(job.encoded, Verdict.GAVE_UP, lost.reason))
             raise
         except asyncio.CancelledError:

@@ -13,6 +13,7 @@ import signal
 import threading
 import time
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -26,6 +27,7 @@ from proxy.control.decisions import Decisions
 from proxy.control.explain import explain
 from proxy.control.history import SPAN_MINUTES, History
 from proxy.control.intake import Intake
+from proxy.control.kill_switch import KillSwitch
 from proxy.control.learn import Learn
 from proxy.control.link import LinkServer
 from proxy.control.noise import Silenced
@@ -40,6 +42,7 @@ from proxy.control.store_threads import StoreThreads
 from proxy.control.totals import Totals
 from proxy.control.triage import Triage
 from proxy.control.watcher import changes, content_hash
+from proxy.control.webhooks import MAX_LISTED, Webhooks, hook_of
 from proxy.errors import NotFound
 from proxy.traffic.tasks import Tasks
 
@@ -48,9 +51,11 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from proxy.control.changes import Seen
     from proxy.core.model import CompareRules
     from proxy.settings import Settings
     from proxy.store import Store
+    from proxy.store.values import Written
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +80,9 @@ class Control:
         self._threads = StoreThreads()
         self._silenced = Silenced()
         self._rule_use = RuleUse()
+        self._webhooks = Webhooks(hook_of(settings), settings.node)
         self._recorder = Recorder(store, settings.node)
+        self._recorder.on_written = self._tell_findings
         self._comparers = Comparers(
             settings.comparers, settings.compare_timeout_s, max_body_bytes=settings.max_compared_bytes
         )
@@ -85,8 +92,16 @@ class Control:
         self._live = LiveRollout(settings, environ, self._publish)
         self._decisions = Decisions(store, self._threads, self._silenced, self._live.set_holds)
         self._changes = Changes(
-            self._live, store, self._threads, self._recorder, self._decisions, environ, settings.node
+            self._live,
+            store,
+            self._threads,
+            self._recorder,
+            self._decisions,
+            environ,
+            settings.node,
+            self._webhooks.tell,
         )
+        self._kill_switch = KillSwitch(self._live, store, self._threads, self._decisions, self._webhooks.tell)
         self._triage = Triage(store, self._threads, self._decisions, self._changes)
         self._learn = Learn(store, self._threads, self._changes)
         self._retry = Retry(
@@ -107,6 +122,12 @@ class Control:
     def _compare_rules(self) -> dict[str, CompareRules]:
         return {route.name: route.compare for route in self._live.rollout.migration.routes}
 
+    def _tell_findings(self, written: Written) -> None:
+        for name, found in (("signature.new", written.appeared), ("signature.regressed", written.regressed)):
+            if found:
+                listed = [asdict(each) for each in found[:MAX_LISTED]]
+                self._webhooks.tell(name, {"signatures": listed, "left_out": len(found) - len(listed)})
+
     # --- life ---
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -126,9 +147,11 @@ class Control:
                 self._keep_on_disk(),
                 self._decisions.run(),
                 self._rejudge.run(),
+                self._webhooks.run(),
                 keep_swept(self._store, self._recorder, self._settings),
             ):
                 stack.callback(tasks.spawn(work).cancel)
+            self._changes.tell_refusal()
             await asyncio.sleep(0)  # they begin: work that is cancelled before would warn that nobody awaited it
             self._listen_for_sighup(stack)
             self._stack = stack.pop_all()
@@ -182,7 +205,8 @@ class Control:
             "version": __version__,
             "node": self._settings.node,
             "uptime_s": round(time.time() - self._started_at, 3),
-            "kill_switch": rollout.migration.kill_switch,
+            "kill_switch": rollout.is_killed,
+            "killed_by": self._kill_switch.state()["by_hand"],
             "config": self._config_state(),
             "rollout_version": rollout.version,
             "workers": self._worker_state(),
@@ -193,6 +217,7 @@ class Control:
                 "error": self._store_error,
                 "dropped": self._recorder.dropped,
             },
+            "webhooks": self._webhooks.state(),
             "totals": figures.node_totals(totals),
         }
 
@@ -259,11 +284,15 @@ class Control:
         return {
             "version": __version__,
             "routes": {route: dict(counts) for route, counts in self._recorder.accepted.items()},
-            "rollout": [figures.rollout_row(rollout, route, users) for route in rollout.migration.routes],
+            "rollout": figures.rollout_rows(rollout, users),
             "rollout_version": rollout.version,
+            "kill_switch": rollout.is_killed,
             "config_refused": self._live.refusal is not None,
+            "workers_expected": self._settings.workers,
             "workers_linked": len(self._link.workers),
+            "comparers": self._comparer_state(),
             "workers": [{"name": worker.name, "gauges": dict(worker.gauges)} for worker in self._link.workers],
+            "webhooks": self._webhooks.state(),
             "store_up": self._store_error is None,
             "records_dropped": self._recorder.dropped,
         }
@@ -289,11 +318,23 @@ class Control:
     ) -> Json:
         return await self._changes.set_percentage(route, percentage, reason, who, seen)
 
-    async def hold(self, route: str, percentage: float, reason: str, who: str) -> Json:
-        return await self._changes.hold(route, percentage, reason, who)
+    async def steering(self, route: str) -> Json:
+        return self._changes.steering(route)
+
+    async def hold(self, route: str, percentage: float, reason: str, who: str, seen: Seen = "any") -> Json:
+        return await self._changes.hold(route, percentage, reason, who, seen)
 
     async def release(self, route: str, reason: str, who: str, seen: float | None = None) -> Json:
         return await self._changes.release(route, reason, who, seen)
+
+    async def kill_switch(self) -> Json:
+        return self._kill_switch.state()
+
+    async def put_kill_switch(self, reason: str, who: str) -> Json:
+        return await self._kill_switch.put_on(reason, who)
+
+    async def delete_kill_switch(self, reason: str, who: str) -> Json:
+        return await self._kill_switch.take_off(reason, who)
 
     async def reload(self) -> Json:
         """Reads the config again, now. Raises ConfigError when it is refused; then the last good one stays."""
@@ -334,13 +375,20 @@ class Control:
         owner: str | None,
         ticket: str | None,
         until: float | None,
+        seen: str | None = None,
     ) -> Json:
-        return await self._triage.set_state(signature_id, state, reason, who, owner, ticket, until)
+        return await self._triage.set_state(signature_id, state, reason, who, owner, ticket, until, seen)
 
     async def ignore_by_rule(
-        self, signature_id: str, reason: str, who: str, owner: str | None, ticket: str | None
+        self,
+        signature_id: str,
+        reason: str,
+        who: str,
+        owner: str | None,
+        ticket: str | None,
+        seen: str | None = None,
     ) -> Json:
-        return await self._triage.ignore_by_rule(signature_id, reason, who, owner, ticket)
+        return await self._triage.ignore_by_rule(signature_id, reason, who, owner, ticket, seen)
 
     async def preview_ignore(self, signature_id: str, reason: str, who: str, ticket: str | None) -> Json:
         return await self._triage.preview_ignore(signature_id, reason, who, ticket)

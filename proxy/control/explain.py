@@ -47,7 +47,7 @@ def explain(
 
 
 def _shadow_percentage(rollout: Rollout, route: Route | None, method: str) -> float:
-    if route is None or rollout.migration.kill_switch:
+    if route is None or rollout.is_killed:
         return 0.0
     is_shadowable = method in _SAFE_METHODS or route.shadow.writes
     return percentage(route.shadow.millipercent) if is_shadowable else 0.0

@@ -41,10 +41,9 @@ def _route_row(
 ) -> Json:
     covered = coverage(counts)
     return {
-        **rollout_row(rollout, route, users),
-        "hold": hold_row(binding_hold(rollout, route)),
+        **_rollout_row(rollout, route, users),
         "group": route.group,
-        "stage": "off" if rollout.migration.kill_switch else stage_of(route, rollout.effective[route.name]),
+        "stage": "off" if rollout.is_killed else stage_of(route, rollout.effective[route.name]),
         "requests": {side: counts.get(f"served.{side}", 0) for side in _SIDES},
         "failed": {side: counts.get(f"failed.{side}", 0) for side in _SIDES},
         "server_errors": {side: counts.get(f"status.{side}.5xx", 0) for side in _SIDES},
@@ -69,20 +68,25 @@ def _route_row(
     }
 
 
-def rollout_row(rollout: Rollout, route: Route, users: Mapping[str, Mapping[Side, int]]) -> Json:
-    """The part of a route's row that says how far it is."""
+def rollout_rows(rollout: Rollout, users: Mapping[str, Mapping[Side, int]]) -> list[Json]:
+    """The part of each route's row that says how far it is."""
+    return [_rollout_row(rollout, route, users) for route in rollout.migration.routes]
+
+
+def _rollout_row(rollout: Rollout, route: Route, users: Mapping[str, Mapping[Side, int]]) -> Json:
     on_sides = users.get(route.name, {})
     return {
         "name": route.name,
         "percentage": percentage(route.millipercent),
         "effective_percentage": effective_percentage(rollout, route),
+        "hold": hold_row(binding_hold(rollout, route)),
         "users": {side: on_sides.get(side, 0) for side in _SIDES},
     }
 
 
 def effective_percentage(rollout: Rollout, route: Route) -> float:
     """What is in force; under the kill switch nobody is on new."""
-    return 0.0 if rollout.migration.kill_switch else percentage(rollout.effective[route.name])
+    return 0.0 if rollout.is_killed else percentage(rollout.effective[route.name])
 
 
 def binding_hold(rollout: Rollout, route: Route) -> Hold | None:
@@ -159,6 +163,7 @@ def signature_row(row: SignatureRow) -> Json:
         "rule": row.rule,
         "versions": list(row.versions),
         "noise": noise_row(row.noise),
+        "revision": row.revision,
     }
 
 

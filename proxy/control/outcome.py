@@ -19,7 +19,6 @@ _LENGTH = struct.Struct("!I")
 
 
 class Message(IntEnum):
-    READY = 64
     RULES = 65
     PAIR = 66
     OUTCOME = 67

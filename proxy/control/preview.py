@@ -33,8 +33,8 @@ async def preview(
     since = now() - SPAN_S
     hashes, weight = await threads.run(lambda: store.user_hashes(members, since))
     hold = binding_hold(rollout, route)
-    before = 0 if rollout.migration.kill_switch else rollout.effective[route.name]
-    after = 0 if rollout.migration.kill_switch else round(number * 1000)
+    before = 0 if rollout.is_killed else rollout.effective[route.name]
+    after = 0 if rollout.is_killed else round(number * 1000)
     if hold is not None:
         after = min(after, hold.cap_millipercent)
     moves = count_moves(hashes, before, after, weight)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from proxy.control.delta import Delta
     from proxy.store import Batch, Shown, Sighting, Store
+    from proxy.store.values import Written
 
 log = structlog.get_logger(__name__)
 _T = TypeVar("_T")
@@ -71,6 +72,7 @@ class Recorder:
         self.written: dict[str, Counter[str]] = {}
         self._dropped = 0  # beyond what the buffer drops
         self.error: str | None = None
+        self.on_written: Callable[[Written], None] = lambda _: None  # after each batch that the store took
         self.lock = asyncio.Lock()  # held while a batch is on its way: then `written` is behind the store
 
     @property
@@ -212,6 +214,7 @@ class Recorder:
         self._dropped += sum(left_out.overflow.values()) + sum(left_out.oversized.values())
         if batch.sightings or batch.shown:
             self._refusals = 0
+        self.on_written(left_out)
 
     async def _write_in_parts(self, batch: Batch) -> None:
         """After a failure: the counts alone, then the sightings, to see which of them isn't taken (rule 3)."""

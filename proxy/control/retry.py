@@ -106,10 +106,11 @@ class Retry:
         raise Refused(f"signature {signature_id}: {refusal}")
 
     def _backends(self, pair: Pair) -> tuple[Backend, Backend]:
-        migration = self._live.rollout.migration
+        rollout = self._live.rollout
+        migration = rollout.migration
         if pair.kind == "noise":
             return migration.legacy, migration.legacy
-        if migration.kill_switch:
+        if rollout.is_killed:
             raise Refused("the kill switch is on: nothing is sent to new; switch it off to try again")
         return migration.legacy, migration.new
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from proxy.control import figures
 from proxy.core.ignoring import ignoring_rule
-from proxy.errors import ConfigError, NotFound, Refused
+from proxy.errors import ConfigError, Conflict, NotFound, Refused
 
 if TYPE_CHECKING:
     from proxy.control.changes import Changes
@@ -41,25 +41,37 @@ class Triage:
         owner: str | None,
         ticket: str | None,
         until: float | None,
+        seen: str | None = None,
     ) -> Json:
-        """Raises NotFound, Refused for a state that only evidence sets, StoreError."""
+        """Raises NotFound, Refused for a state that only evidence sets, StoreError.
+
+        Conflict where the decision is no longer the one `seen` (its `revision`).
+        """
         await self._threads.run(
-            lambda: self._store.set_state(signature_id, state, who, reason, owner or "", ticket or "", until)
+            lambda: self._store.set_state(signature_id, state, who, reason, owner or "", ticket or "", until, seen)
         )
         return await self._decided(signature_id)
 
     async def ignore_by_rule(
-        self, signature_id: str, reason: str, who: str, owner: str | None, ticket: str | None
+        self,
+        signature_id: str,
+        reason: str,
+        who: str,
+        owner: str | None,
+        ticket: str | None,
+        seen: str | None = None,
     ) -> Json:
-        """Writes the rule, or where that can't be done stores the state. Raises NotFound, StoreError."""
+        """Writes the rule, or where that can't be done stores the state. Raises NotFound, StoreError, Conflict."""
         row = (await self._threads.run(lambda: self._store.signature(signature_id))).row
+        if seen is not None and seen != row.revision:
+            raise Conflict(f"signature {signature_id}: somebody decided about it meanwhile; look again, and repeat")
         rule = ignoring_rule(row.kind, row.path)
         if rule is None:
             note = f"{_no_rule(row)}: the state alone was set"
         else:
             note = await self._write_rule(row, rule, _comment(who, reason, ticket), reason, who)
         if rule is None or note:
-            answer = await self.set_state(signature_id, "ignored", reason, who, owner, ticket, None)
+            answer = await self.set_state(signature_id, "ignored", reason, who, owner, ticket, None, seen)
             return {**answer, "file": None, "note": note}
         by = {"who": who, "reason": reason, "owner": owner or "", "ticket": ticket or ""}
         await self._threads.run(lambda: self._store.set_rule(signature_id, rule, by))

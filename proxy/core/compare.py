@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from deepdiff import DeepDiff
 
 from proxy.core.bodies.html import DOCTYPE, parse_html, rendering_of
-from proxy.core.bodies.read import read_body
+from proxy.core.bodies.read import read_bodies, read_body
 from proxy.core.bodies.tree import TreeWalk, unequal_parts
 from proxy.core.bodies.xml import parse_xml
 from proxy.core.canonical import canonical
@@ -101,9 +101,8 @@ def _body_differences(
             return [], ""
         if max(len(control.body), len(candidate.body)) > limits.max_bytes:
             return [], "size"
-        before = read_body(control.content_type, control.body)
-        after = read_body(candidate.content_type, candidate.body)
-        return _read_differences(before, after, rules, limits)
+        before, after, shared = read_bodies(control.content_type, control.body, candidate.content_type, candidate.body)
+        return _read_differences(before, after, rules, limits, shared)
     except Unreadable as unreadable:
         return [], unreadable.reason
     except RecursionError:
@@ -174,16 +173,20 @@ def _other_kind(before: str, after: str) -> Difference:
     return Difference("body", (), f"body {before}→{after}", before, after)
 
 
-def _read_differences(before: Body, after: Body, rules: CompareRules, limits: Limits) -> Found:
+def _read_differences(before: Body, after: Body, rules: CompareRules, limits: Limits, shared: frozenset[int]) -> Found:
     if before.kind != after.kind:
         return [_other_kind(before.kind, after.kind)], ""
+    if shared:
+        return _document_differences(before.value, after.value, rules, limits, shared)
     return FIND[before.kind](before.value, after.value, rules, limits)
 
 
-def _document_differences(before: Any, after: Any, rules: CompareRules, limits: Limits) -> Found:
+def _document_differences(
+    before: Any, after: Any, rules: CompareRules, limits: Limits, shared: frozenset[int] = frozenset()
+) -> Found:
     walk = Walk(rules, limits, lambda old, new: align_plain_values(old, new, limits))
     try:
-        walk.compare(prepare(before, rules), prepare(after, rules))
+        walk.compare(prepare(before, rules), prepare(after, rules, shared))
     except Truncated:
         return walk.differences, "truncated"
     except (Unreadable, RecursionError) as fault:

@@ -47,7 +47,7 @@ _KILLED = Decision(LEGACY, "kill_switch")
 def decide(rollout: Rollout, route: Route | None, key: str | None, header: Header, *, is_new_healthy: bool) -> Decision:
     """The decision for one request; `header` gives the first value of a header by its lower-case name."""
     migration = rollout.migration
-    if migration.kill_switch:
+    if rollout.is_killed:
         return _KILLED
     if route is None:
         return _NO_ROUTE

@@ -78,7 +78,8 @@ def _parse(text: str) -> Any:
         return _long_decoder.decode(text)
 
 
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any] | Repeating:
+def members_of(pairs: list[tuple[str, Any]]) -> dict[str, Any] | Repeating:
+    """An object's members, in the order written."""
     members = dict(pairs)
     return members if len(members) == len(pairs) else Repeating(pairs)
 
@@ -114,9 +115,12 @@ def _exact(text: str, value: float) -> float | Decimal | Token:
 
 
 def _decoder_with(parse_int: Callable[[str], Any]) -> json.JSONDecoder:
-    return json.JSONDecoder(parse_int=parse_int, parse_float=_float, parse_constant=Token, object_pairs_hook=_members)
+    return json.JSONDecoder(parse_int=parse_int, parse_float=_float, parse_constant=Token, object_pairs_hook=members_of)
 
 
 # Made once: `json.loads` makes one for each text, which takes longer than to read a short record.
 _decoder = _decoder_with(int)
 _long_decoder = _decoder_with(_long_integer)
+
+scan: Callable[[str, int], tuple[Any, int]] = _decoder.scan_once  # type: ignore[attr-defined]  # typeshed lacks it
+"""The value that begins at a place of a text, and where it ends. Raises ValueError, StopIteration, RecursionError."""

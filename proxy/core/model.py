@@ -223,9 +223,16 @@ class Route:
     compare: CompareRules = CompareRules()
 
 
+EVERY_ROUTE = "*"
+"""In a hold: no route can have this name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A cap on a route's effective percentage; it binds the route's whole group. `since` is Unix seconds."""
+    """A cap on a route's effective percentage; it binds the route's whole group. `since` is Unix seconds.
+
+    One on EVERY_ROUTE is the kill switch, put on by hand.
+    """
 
     route: str
     cap_millipercent: int
@@ -257,7 +264,8 @@ class Migration:
 class Rollout:
     """What is in force: the operator's wish and the holds that keep it lower. Replaced whole, never changed.
 
-    `version` grows with each change on this node; `digest` is the SHA-256 of the config's content.
+    `version` grows with each change on this node; `digest` is the SHA-256 of the config's content. Everything goes to
+    legacy where it `is_killed`: by the config, or by `kill`.
     """
 
     migration: Migration
@@ -265,9 +273,13 @@ class Rollout:
     digest: str = ""
     holds: tuple[Hold, ...] = ()
     effective: Mapping[str, int] = field(init=False, default_factory=dict)
+    kill: Hold | None = field(init=False, default=None)
+    is_killed: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "effective", self._effective_millipercent())
+        object.__setattr__(self, "kill", next((hold for hold in self.holds if hold.route == EVERY_ROUTE), None))
+        object.__setattr__(self, "is_killed", self.migration.kill_switch or self.kill is not None)
 
     def _effective_millipercent(self) -> dict[str, int]:
         """Route name -> the percentage in force: the wish, capped by every hold on the route's group."""

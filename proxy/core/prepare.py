@@ -1,7 +1,7 @@
 """A parsed document made ready for the walk: what is ignored is taken out, unordered lists are put in one order.
 
 Rules without `..` go straight to their places, so their cost is that of the places, not of the document.
-Documents are changed in place: they belong to one comparison.
+Documents are changed in place: they belong to one comparison. What two of them share is made ready with the first.
 """
 
 from __future__ import annotations
@@ -31,43 +31,48 @@ _Container = dict[str, Any] | list[Any]
 _Found = tuple["_Container", "str | int"]
 
 
-def prepare(document: Any, rules: CompareRules) -> Any:
-    """The document without ignored places and with each unordered list sorted. `$` ignored leaves None."""
+def prepare(document: Any, rules: CompareRules, ready: frozenset[int] = frozenset()) -> Any:
+    """The document without ignored places and with each unordered list sorted. `$` ignored leaves None.
+
+    `ready` are the identities of containers in it that are ready already, whose place is the same in both documents.
+    """
     for path in rules.ignore:
         if not path.steps:
             return None
-        _remove(document, path)
+        _remove(document, path, ready)
     # Longer paths first, so that inner lists are in order before the items around them are.
     for path in sorted(rules.unordered, key=lambda path: -len(path.steps)):
-        _sort_places(document, path)
+        _sort_places(document, path, ready)
     return document
 
 
 def has_place(document: Any, path: Path) -> bool:
     """Whether the path leads anywhere in the document."""
-    return not path.steps or next(_places(document, path.steps), None) is not None
+    return not path.steps or next(_places(document, path.steps, frozenset()), None) is not None
 
 
-def _remove(document: Any, path: Path) -> None:
+def _remove(document: Any, path: Path, ready: frozenset[int]) -> None:
     """Take out every place that the path names."""
-    for container, part in list(_places(document, path.steps)):
+    for container, part in list(_places(document, path.steps, ready)):
         if isinstance(container, dict):
             container.pop(str(part), None)
         elif isinstance(part, int):
             container[part] = IGNORED_ITEM
     # An ignored item at the end of one list must not be missing from the other.
-    for container, _ in list(_places(document, path.steps)):
+    for container, _ in list(_places(document, path.steps, ready)):
         if isinstance(container, list):
             while container and container[-1] is IGNORED_ITEM:
                 container.pop()
 
 
-def _sort_places(document: Any, path: Path) -> None:
+def _sort_places(document: Any, path: Path, ready: frozenset[int]) -> None:
     if not path.steps:
         _sort(document)
         return
-    for container, part in list(_places(document, path.steps)):
-        _sort(container[part])  # type: ignore[index]  # a name with a dict, an index with a list
+    for container, part in list(_places(document, path.steps, ready)):
+        value = container[part]  # type: ignore[index]  # a name with a dict, an index with a list
+        if id(value) not in ready:
+            _sort(value)
 
 
 def _sort(value: Any) -> None:
@@ -78,28 +83,31 @@ def _sort(value: Any) -> None:
         value[:] = sorted((item for item in value if item is not IGNORED_ITEM), key=canonical)
 
 
-def _places(value: Any, steps: tuple[Step, ...]) -> Iterator[_Found]:
+def _places(value: Any, steps: tuple[Step, ...], ready: frozenset[int]) -> Iterator[_Found]:
     """Each (container, name or index) that the steps lead to; inner ones before the ones around them."""
     if DEEP in steps:
-        yield from _deep_places(value, steps, {0})
+        yield from _deep_places(value, steps, {0}, ready)
         return
     step, rest = steps[0], steps[1:]
     for container, part in _selected(value, step):
-        if rest:
-            yield from _places(container[part], rest)  # type: ignore[index]  # as above
-        else:
+        if not rest:
             yield container, part
+            continue
+        below = container[part]  # type: ignore[index]  # as above
+        if id(below) not in ready:
+            yield from _places(below, rest, ready)
 
 
-def _deep_places(value: Any, steps: tuple[Step, ...], states: set[int]) -> Iterator[_Found]:
+def _deep_places(value: Any, steps: tuple[Step, ...], states: set[int], ready: frozenset[int]) -> Iterator[_Found]:
     """As `_places`. `states` are the steps that may come next: with them each value is visited once, however many
     ways lead to it, which for `$..a..b..c` are as many as there are triples of levels.
     """
     states = closed(states, steps)
     for container, part in _selected(value, EACH):
         following = advanced(states, steps, part)
-        if following:
-            yield from _deep_places(container[part], steps, following)  # type: ignore[index]  # as above
+        below = container[part]  # type: ignore[index]  # as above
+        if following and id(below) not in ready:
+            yield from _deep_places(below, steps, following, ready)
         if len(steps) in following:
             yield container, part
 

@@ -6,23 +6,28 @@ that there is something to read again.
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import delete, insert, select, update
 
-from proxy.core.model import ALL_MILLIPERCENT, Hold
+from proxy.core.model import ALL_MILLIPERCENT, EVERY_ROUTE, Hold
 from proxy.core.triage import SETTABLE_STATES
-from proxy.errors import NotFound, Refused, StoreError
+from proxy.errors import Conflict, NotFound, Refused, StoreError
 from proxy.store.counts import compared
 from proxy.store.tables import AUDIT, HOLDS, INSTALLATION, SIGNATURES
 from proxy.store.upsert import insert_into
 from proxy.store.values import AuditRow
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from sqlalchemy import Connection
 
 _Found = TypeVar("_Found", int, str)
+_REVISION_CHARACTERS = 12
 _DECISION = ("state", "who", "reason", "owner", "ticket", "until")
 
 
@@ -44,31 +49,40 @@ def holds(connection: Connection) -> tuple[Hold, ...]:
     return tuple(Hold(**row) for row in rows)
 
 
-def put_hold(connection: Connection, hold: Hold) -> None:
-    """Sets or replaces a route's hold. Raises Refused for a cap outside 0 to 100 %."""
+def put_hold(connection: Connection, hold: Hold, agree: Callable[[Hold | None], None] | None) -> None:
+    """Sets or replaces a route's hold. Raises Refused for a cap outside 0 to 100 %, and what `agree` raises."""
     if not 0 <= hold.cap_millipercent <= ALL_MILLIPERCENT:
         raise Refused(f"hold on {hold.route}: {hold.cap_millipercent / 1000} is not a percentage; give 0 to 100")
     before = _hold(connection, hold.route)
+    if agree is not None:
+        agree(None if before is None else Hold(**before))
     values = asdict(hold)
     changed = {name: value for name, value in values.items() if name != "route"}
     upsert = insert_into(connection, HOLDS).on_conflict_do_update(index_elements=[HOLDS.c.route], set_=changed)
     connection.execute(upsert, values)
-    _changed(connection, hold.since, hold.who, "hold.put", hold.route, before, values, hold.reason)
+    action = "kill_switch.on" if hold.route == EVERY_ROUTE else "hold.put"
+    _changed(connection, hold.since, hold.who, action, hold.route, before, values, hold.reason)
 
 
-def delete_hold(connection: Connection, route: str, who: str, reason: str, at: float) -> None:
-    """Lifts a route's hold. Raises NotFound when it has none."""
+def delete_hold(
+    connection: Connection, route: str, who: str, reason: str, at: float, agree: Callable[[Hold | None], None] | None
+) -> None:
+    """Lifts a route's hold. Raises NotFound when it has none, and what `agree` raises."""
     before = _hold(connection, route)
     if before is None:
         raise NotFound(f"route {route}: has no hold; `changeover status` lists the holds")
+    if agree is not None:
+        agree(Hold(**before))
     connection.execute(delete(HOLDS).where(HOLDS.c.route == route))
-    _changed(connection, at, who, "hold.release", route, before, None, reason)
+    action = "kill_switch.off" if route == EVERY_ROUTE else "hold.release"
+    _changed(connection, at, who, action, route, before, None, reason)
 
 
-def set_state(connection: Connection, id_: str, decision: dict[str, Any], at: float) -> None:
+def set_state(connection: Connection, id_: str, decision: dict[str, Any], at: float, seen: str | None = None) -> None:
     """Stores a triage decision: state, who, reason, owner, ticket, until.
 
-    Raises Refused for a state that only evidence can set, NotFound for an unknown signature.
+    Raises Refused for a state that only evidence can set, NotFound for an unknown signature, Conflict where its
+    decision is no longer the one `seen` (`revision_of`).
     """
     if decision["state"] not in SETTABLE_STATES:
         allowed = ", ".join(sorted(SETTABLE_STATES))
@@ -76,6 +90,8 @@ def set_state(connection: Connection, id_: str, decision: dict[str, Any], at: fl
     row = connection.execute(select(SIGNATURES).where(SIGNATURES.c.id == id_).with_for_update()).mappings().first()
     if row is None:
         raise unknown_signature(id_)
+    if seen is not None:
+        refuse_unseen(id_, seen, revision_of(row), row["who"])
     before = {name: row[name] for name in _DECISION}
     connection.execute(update(SIGNATURES).where(SIGNATURES.c.id == id_).values(**decision))
     _changed(connection, at, decision["who"], "diff.state", id_, before, decision, decision["reason"])
@@ -104,6 +120,19 @@ def set_rule(connection: Connection, id_: str, rule: str, by: dict[str, Any], at
     _changed(connection, at, by["who"], "diff.rule", id_, before, {"rule": rule}, by["reason"])
 
 
+def revision_of(row: Mapping[Any, Any]) -> str:
+    """A short name of what is decided about a signature: another one whenever any of it is another."""
+    decided = [row[name] for name in (*_DECISION, "rule")]
+    return sha256(json.dumps(decided).encode()).hexdigest()[:_REVISION_CHARACTERS]
+
+
+def refuse_unseen(id_: str, seen: str, present: str, who: str) -> None:
+    """Raises Conflict unless what is decided is what was seen."""
+    if seen != present:
+        by = f"{who} has decided about it" if who else "it was seen again, or reopened"
+        raise Conflict(f"signature {id_}: {by} meanwhile; look again, and repeat")
+
+
 def unknown_signature(id_: str) -> NotFound:
     return NotFound(f"signature {id_}: not found; `changeover diffs list` shows those there are")
 
@@ -127,6 +156,8 @@ def audit(connection: Connection, limit: int, before_id: int | None, subject: st
 
 
 def _hold(connection: Connection, route: str) -> dict[str, Any] | None:
+    """A route's hold; nobody changes or makes one until the transaction ends, as all changes begin with this row."""
+    connection.execute(select(INSTALLATION.c.version).with_for_update())
     row = connection.execute(select(HOLDS).where(HOLDS.c.route == route).with_for_update()).mappings().first()
     return None if row is None else dict(row)
 

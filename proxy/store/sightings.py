@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import case, func, select
 
 from proxy.core.signature import ALGORITHM
-from proxy.core.triage import Track, state_after_sighting
+from proxy.core.triage import Track, state_after_sighting, state_at
 from proxy.store.counts import compared
 from proxy.store.examples import add_examples
 from proxy.store.tables import SIGNATURES
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, RowMapping
 
+    from proxy.core.signature import Signature
     from proxy.store.limits import Limits
     from proxy.store.values import Sighting
 
@@ -38,15 +39,18 @@ def add_sightings(connection: Connection, sightings: Sequence[Sighting], limits:
     """Adds the sightings and their examples; says what found no room."""
     overflow: Counter[str] = Counter()
     oversized: Counter[str] = Counter()
+    appeared: list[Signature] = []
+    regressed: list[Signature] = []
     for groups in _slices(_grouped(sightings)):
         rows = _stored(connection, groups)
         tracks = {id_: track(row) for id_, row in rows.items()}
         admitted = _admitted(connection, groups, tracks, limits.signatures_per_route)
-        _upsert(connection, admitted, rows)
+        _upsert(connection, admitted, rows, regressed)
+        appeared += [group[0].signature for id_, group in admitted.items() if id_ not in rows]
         add_minutes(connection, (one for group in admitted.values() for one in group))
         oversized.update(add_examples(connection, admitted, limits))
         overflow.update(_left_out(groups, admitted))
-    return Written(dict(overflow), dict(oversized))
+    return Written(dict(overflow), dict(oversized), tuple(appeared), tuple(regressed))
 
 
 def track(row: RowMapping) -> Track:
@@ -106,11 +110,18 @@ def _numbers(connection: Connection, routes: set[str]) -> dict[str, int]:
     return dict.fromkeys(routes, 0) | {route: number for route, number in rows}  # noqa: C416  # for mypy
 
 
-def _upsert(connection: Connection, groups: _Groups, stored: Mapping[str, RowMapping]) -> None:
+def _upsert(
+    connection: Connection, groups: _Groups, stored: Mapping[str, RowMapping], regressed: list[Signature]
+) -> None:
+    """Stores the groups; those that were fixed are added to `regressed`."""
     if not groups:
         return
     totals = compared(connection, {_route(group) for group in groups.values()})
     rows = [_row(id_, group, stored.get(id_), totals[_route(group)]) for id_, group in sorted(groups.items())]
+    for row in rows:
+        group, before = groups[row["id"]], stored.get(row["id"])
+        if before is not None and state_at(track(before), row["compared_at_last_seen"], group[-1].at) == "fixed":
+            regressed.append(group[0].signature)
     table = SIGNATURES.c
     insert = insert_into(connection, SIGNATURES)
     new = insert.excluded

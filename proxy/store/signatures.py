@@ -10,7 +10,7 @@ from proxy.core.signature import Signature
 from proxy.core.triage import ALL_STATES, state_at
 from proxy.errors import Refused
 from proxy.store.counts import compared
-from proxy.store.decisions import unknown_signature
+from proxy.store.decisions import revision_of, unknown_signature
 from proxy.store.examples import examples
 from proxy.store.noise import noise_counts
 from proxy.store.sightings import track
@@ -91,4 +91,5 @@ def _signature(row: RowMapping, total: int, noise: NoiseCounts, at_place: list[s
         rule=row["rule"],
         versions=tuple(row["versions"]),
         noise=judged,
+        revision=revision_of(row),
     )

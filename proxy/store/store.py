@@ -130,10 +130,12 @@ class Store:
         owner: str = "",
         ticket: str = "",
         until: float | None = None,
+        seen: str | None = None,
     ) -> None:
         """Decides about a signature, with its line in the audit; at `until` (Unix seconds) it is `new` again.
 
-        Raises NotFound, and Refused for a state that only evidence can set.
+        Raises NotFound, Refused for a state that only evidence can set, and Conflict where the decision is no longer
+        the one `seen` (`SignatureRow.revision`).
         """
         decision: dict[str, Any] = {
             "state": state,
@@ -144,7 +146,7 @@ class Store:
             "until": until,
         }
         with self._writing() as connection:
-            decisions.set_state(connection, id_, decision, self._clock())
+            decisions.set_state(connection, id_, decision, self._clock(), seen)
 
     def set_rule(self, id_: str, rule: str, by: dict[str, Any]) -> None:
         """Says which rule of the config ignores a signature, or "" for none; with its line in the audit.
@@ -159,15 +161,20 @@ class Store:
         with self._reading() as connection:
             return decisions.holds(connection)
 
-    def put_hold(self, hold: Hold) -> None:
-        """Sets or replaces the hold of a route, with its line in the audit. Raises Refused for a wrong cap."""
-        with self._writing() as connection:
-            decisions.put_hold(connection, hold)
+    def put_hold(self, hold: Hold, agree: Callable[[Hold | None], None] | None = None) -> None:
+        """Sets or replaces the hold of a route, with its line in the audit. Raises Refused for a wrong cap.
 
-    def delete_hold(self, route: str, who: str, reason: str) -> None:
-        """Lifts the hold of a route, with its line in the audit. Raises NotFound."""
+        `agree` gets the one that is there, and may refuse by raising: nobody changes it meanwhile, on any node.
+        """
         with self._writing() as connection:
-            decisions.delete_hold(connection, route, who, reason, self._clock())
+            decisions.put_hold(connection, hold, agree)
+
+    def delete_hold(
+        self, route: str, who: str, reason: str, agree: Callable[[Hold | None], None] | None = None
+    ) -> None:
+        """Lifts the hold of a route, with its line in the audit. Raises NotFound. `agree` as above."""
+        with self._writing() as connection:
+            decisions.delete_hold(connection, route, who, reason, self._clock(), agree)
 
     def version(self) -> int:
         """A number that grows with each change of a hold or a triage decision, on any node."""

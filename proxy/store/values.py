@@ -64,14 +64,17 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a batch left out, for the caller to count.
+    """What a batch left out, for the caller to count; and what it brought, for the caller to tell.
 
     `overflow`: route -> sightings whose signature found no room among the route's signatures. `oversized`: route ->
-    examples that were larger than the limit and were not kept.
+    examples that were larger than the limit and were not kept. `appeared` are signatures that were never met before,
+    `regressed` those that were fixed: each is said by one node only, the one whose batch came first.
     """
 
     overflow: Mapping[str, int]
     oversized: Mapping[str, int]
+    appeared: tuple[Signature, ...] = ()
+    regressed: tuple[Signature, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ class SignatureRow:
     rule: str = ""
     versions: tuple[str, ...] = ()
     noise: Judgement | None = None
+    revision: str = field(default="", compare=False)  # of what is decided about it: made of the other fields
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ _LINGER_BYTES = 4_194_304  # and how much of it: who sends on and on isn't liste
 _GRACE_S = 1.0  # a stopping worker closes idle connections after this: a request may be on its way already
 _AT_ONCE = struct.pack("ii", 1, 0)  # linger on, for 0 s: what close() turns into a reset (socket(7))
 _END_OF_HEAD = b"\r\n\r\n"
+_PIECEMEAL_BYTES = 2_048
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BODYLESS = frozenset({204, 304})  # RFC 9112 §6.3
 _BARE_NEWLINE = re.compile(rb"(?<!\r)\n")
@@ -184,6 +185,9 @@ class ServerProtocol(asyncio.Protocol):
     def _head_received(self, data: bytes) -> None:
         before = len(self._buffer)
         if before:
+            if before < _PIECEMEAL_BYTES and b"\n" not in data and len(data) < _PIECEMEAL_BYTES:
+                self._buffer += data  # what drips costs little: only a line's end may make of it a head, or a fault
+                return
             data = self._buffer + data
             if data.find(_END_OF_HEAD, max(0, before - 3)) < 0:
                 self._unfinished_head_received(data, before)

@@ -78,9 +78,9 @@ class Shadows:
         self, current: Current, route: Route, method: str, request_id: str, shadow_side: Side, *, is_new_healthy: bool
     ) -> str | None:
         """Why this request is not shadowed, or None if it is to be."""
-        migration = current.rollout.migration
-        if migration.kill_switch:
+        if current.rollout.is_killed:
             return "kill_switch"
+        migration = current.rollout.migration
         if method not in SAFE_METHODS and not route.shadow.writes:
             return "method"
         if not is_sampled(migration.users.salt, "shadow", route.name, request_id, route.shadow.millipercent):

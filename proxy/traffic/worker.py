@@ -21,6 +21,7 @@ from proxy.traffic.handler import Handler
 from proxy.traffic.health import Health
 from proxy.traffic.journal import Journal
 from proxy.traffic.link import Link
+from proxy.traffic.masking import Masking
 from proxy.traffic.server import Limits
 from proxy.traffic.shadow import Shadows
 from proxy.traffic.tally import Tally
@@ -87,7 +88,8 @@ class Worker:
         self.link = Link(
             settings.link_path, name, self.tally, settings.link_buffer_bytes, self.apply_document, self.gauges
         )
-        self.evidence = Evidence(self.link, settings.max_compared_bytes)
+        self.masking = Masking(tasks, mask_key, settings.max_compared_bytes, loop.time)
+        self.evidence = Evidence(self.link, self.masking, settings.max_compared_bytes)
         self.shadows = Shadows(settings, self.deadlines, tasks, self.tally, self.evidence.take, loop.time)
         current = make_current(rollout, mask_key, self._upstream, None)
         self.reader = Reader(
@@ -167,6 +169,7 @@ class Worker:
             "deadlines": len(self.deadlines),
             "shadows": len(self.shadows),
             "shadow_bytes": self.shadows.bytes_kept,
+            "masking": len(self.masking),
             "legacy_healthy": float(self.health.is_healthy(LEGACY)),
             "new_healthy": float(self.health.is_healthy(NEW)),
             "new_breaker": float(self.health.breaker_state(NEW)),
@@ -197,7 +200,7 @@ class Worker:
         self.begin_drain()
         loop = asyncio.get_running_loop()
         end = cast("float", self._drained_at)
-        while len(self.shadows) and loop.time() < end:  # noqa: ASYNC110  # once, at the end: no event for each shadow
+        while (len(self.shadows) or len(self.masking)) and loop.time() < end:  # noqa: ASYNC110  # once, at the end: no event for each shadow
             await asyncio.sleep(0.02)
         await self.link.finish(_LAST_WORDS_S)
 
@@ -227,6 +230,6 @@ async def working(
         finally:
             await worker.drain_shadows()
             await worker.close_upstreams()
-            worker.evidence.close()
+            await worker.masking.close()
             worker.deadlines.stop()
             worker.journal.flush()

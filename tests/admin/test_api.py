@@ -348,3 +348,9 @@ def test_proposals_need_a_list_of_rules(client: httpx.Client, control: FakeContr
     """Nothing is written by an empty or unreadable wish."""
     answer = client.post(PROPOSALS, json={"rules": rules, "reason": "volatile"})
     assert (400, []) == (answer.status_code, control.calls)
+
+
+def test_diffs_refuse_an_unknown_kind(client: httpx.Client):
+    """A mistyped kind is not an empty list."""
+    answer = client.get("/api/v1/diffs", params={"kind": "bodies"})
+    assert (400, 'unknown kind "bodies": did you mean "body"?') == (answer.status_code, answer.json()["detail"])

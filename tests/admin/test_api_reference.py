@@ -10,11 +10,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import proxy.errors
 from proxy.admin.api import ENDPOINTS
+from proxy.admin.families import FAMILIES, families_table
 from proxy.admin.metrics import render_metrics
 from proxy.core.triage import ALL_STATES
 from tests.fakes import FakeControl
 
-TEXT = (Path(__file__).parents[2] / "docs" / "admin-api.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+TEXT = (DOCS / "admin-api.md").read_text()
 
 
 def test_reference_has_each_endpoint_and_no_other():
@@ -23,19 +25,21 @@ def test_reference_has_each_endpoint_and_no_other():
     assert {(method, path) for path, methods in ENDPOINTS.items() for method in methods} == documented
 
 
-def test_reference_has_each_metric_with_its_labels_and_no_other():
-    """The table lists every family that a scrape has, by the name that is scraped."""
-    rows = re.findall(r"^\| `(changeover_\w+)` \| ([^|]*)\|", TEXT, re.MULTILINE)
-    documented = {name: set(labels.replace(" ", "").split(",")) - {""} for name, labels in rows}
+def test_monitoring_has_the_table_of_all_metrics():
+    """docs/monitoring.md has each family with its type, labels, unit and meaning, as the code describes it."""
+    assert families_table() in (DOCS / "monitoring.md").read_text()
+
+
+def test_scrape_has_each_described_metric_with_its_labels_and_no_other():
+    """What is described is what is made, name, type and labels."""
     content = asyncio.run(FakeControl().metrics_snapshot())
     content["routes"]["feeds"] |= {"dropped.users": 1}
     scraped = {
-        f"{family.name}_total" if family.type == "counter" else family.name: {
-            label for sample in family.samples for label in sample.labels if label != "le"
-        }
+        (family.name, family.type, frozenset(label for sample in family.samples for label in sample.labels) - {"le"})
         for family in text_string_to_metric_families(render_metrics(content).decode())
     }
-    assert scraped == documented
+    described = {(each.scraped_name.removesuffix("_total"), each.type, frozenset(each.labels)) for each in FAMILIES}
+    assert described == scraped
 
 
 def test_reference_has_each_error_code_that_can_be_answered():
@@ -48,6 +52,7 @@ def test_reference_has_each_error_code_that_can_be_answered():
             proxy.errors.RequestRefused,
             proxy.errors.NotFound,
             proxy.errors.Conflict,
+            proxy.errors.Stale,
             proxy.errors.ConfigError,
             proxy.errors.StoreError,
         )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from proxy.admin.access.door import is_loopback
 from proxy.admin.api import create_app
-from proxy.admin.door import is_loopback
 from proxy.errors import StartError
 from proxy.settings import Settings
 from tests.live import Stage, serve

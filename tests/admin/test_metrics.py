@@ -40,7 +40,13 @@ def test_metrics_are_what_the_counters_say(client: httpx.Client):
         at("pairs_total", route="feeds"): 900,
         at("pairs_compared_total", route="feeds", verdict="mismatch"): 2,
         at("pairs_skipped_total", route="feeds", reason="timeout"): 100,
+        at("pairs_expected_total", route="feeds"): 1000,
+        at("responses_total", route="feeds", backend="new", **{"class": "5xx"}): 0,
         at("rollout_percentage", route="feeds"): 5,
+        at("rollout_held", route="feeds"): 0,
+        at("comparers_running"): 1,
+        at("workers_expected"): 2,
+        at("kill_switch"): 0,
         at("users", route="feeds", backend="legacy"): 19,
         at("latency_seconds_count", route="feeds", backend="legacy"): 950,
         at("workers_linked"): 2,
@@ -88,3 +94,14 @@ def test_label_values_are_escaped(control: FakeControl):
 
     samples = read_samples(render_metrics(asyncio.run(_snapshot(control, **{'decided.pin:a"\n\\b': 3}))).decode())
     assert samples[at("decisions_total", route="feeds", reason='pin:a"\n\\b')] == 3
+
+
+def test_users_that_found_no_room_are_counted_wherever_that_was(control: FakeControl):
+    """In a worker and in control: one kind."""
+    import asyncio
+
+    counters = {"users.dropped": 2, "dropped.users": 3, "dropped.examples": 1}
+    samples = read_samples(render_metrics(asyncio.run(_snapshot(control, **counters))).decode())
+    assert (5, 1) == tuple(
+        samples[at("evidence_dropped_total", route="feeds", kind=each)] for each in ("users", "examples")
+    )

@@ -15,7 +15,7 @@ from proxy.admin.room.differences import ROWS
 from proxy.admin.sift import sift
 from tests.admin.hostile import HOSTILE
 from tests.admin.structure import Structure
-from tests.fakes import SINCE, answer, difference, example, signature_row
+from tests.fakes import REVISION, SINCE, answer, difference, example, signature_row
 
 if TYPE_CHECKING:
     import httpx
@@ -188,9 +188,9 @@ def test_button_asks_the_control_plane(
     client: httpx.Client, control: FakeControl, form: dict[str, str], expected: tuple[Any, ...]
 ):
     """The same functions that the API asks; the page follows, and the name is remembered for the next form."""
-    response = client.post(STATE, data={"reason": "r", "who": "ada", **form}, headers=OWN)
+    response = client.post(STATE, data={"reason": "r", "who": "ada", "seen": REVISION, **form}, headers=OWN)
     assert (303, f"{PAGE}#decided") == (response.status_code, response.headers["location"])
-    assert [expected] == control.calls
+    assert [(*expected, REVISION)] == control.calls
     cookie = response.headers["set-cookie"].lower()
     assert [] == [each for each in ("changeover_who=ada", "httponly", "samesite=strict") if each not in cookie]
     assert 'value="ada"' in client.get(PAGE).text
@@ -207,13 +207,14 @@ def test_button_asks_the_control_plane(
         ({"action": ["accept", "ignore"], "reason": "r"}, "twice"),
         ({"action": "accept", "reason": "r", "who": "x" * 65}, "at most 64"),
         ({"action": "accept", "reason": "x" * 1_001}, "1001 characters"),
+        ({"action": "accept", "reason": "r", "seen": ""}, "load the page again"),
     ],
 )
 def test_form_that_makes_no_sense_changes_nothing(
     client: httpx.Client, control: FakeControl, form: dict[str, Any], complaint: str
 ):
     """The page says what is wrong."""
-    response = client.post(STATE, data=form, headers={**OWN, "accept": "text/html"})
+    response = client.post(STATE, data={"seen": REVISION, **form}, headers={**OWN, "accept": "text/html"})
     assert (400, True, []) == (response.status_code, complaint in response.text, control.calls)
 
 
@@ -240,8 +241,28 @@ def test_form_from_elsewhere_changes_nothing(
 def test_form_with_the_listeners_own_origin_is_taken(client: httpx.Client, control: FakeControl):
     """Browsers without Fetch Metadata send the origin with a form."""
     origin = str(client.base_url).rstrip("/")
-    response = client.post(STATE, data={"action": "reopen", "reason": "r"}, headers={"origin": origin})
+    form = {"action": "reopen", "reason": "r", "seen": REVISION}
+    response = client.post(STATE, data=form, headers={"origin": origin})
     assert (303, 1) == (response.status_code, len(control.calls))
+
+
+def test_second_of_two_people_gets_a_conflict(client: httpx.Client, control: FakeControl):
+    """Both have the same page open: the later decision overwrites nothing, and says so."""
+    page = client.get(PAGE).text
+    seen = re.findall(r'name="seen" value="([^"]*)"', page)
+    assert [REVISION] * len(seen) == seen != []
+    statuses = [
+        client.post(STATE, data={"action": action, "reason": "r", "seen": seen[0]}, headers=OWN).status_code
+        for action in ("accept", "ignore")
+    ]
+    assert ([303, 409], "known") == (statuses, control.signature_rows[0]["state"])
+
+
+def test_line_to_be_written_carries_what_was_seen(client: httpx.Client, control: FakeControl):
+    """The confirmation sends what the first page showed, not what is there by then."""
+    asked = {"reason": "r", "seen": "0000000000ff"}
+    page = client.get(f"{PAGE}/ignore", params=asked).text
+    assert ["0000000000ff"] == re.findall(r'name="seen" value="([^"]*)"', page)
 
 
 @pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x", "text/plain"])

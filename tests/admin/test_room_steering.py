@@ -107,9 +107,20 @@ def test_form_from_elsewhere_steers_nothing(
 
 def test_hold_needs_a_reason_and_no_number(client: httpx.Client, control: FakeControl):
     """For a hurry."""
-    assert 303 == client.post(f"{PAGE}/hold", data={"reason": "errors", "who": "ada"}, headers=OWN).status_code
-    assert 400 == client.post(f"{PAGE}/hold", data={"who": "ada"}, headers=OWN).status_code
-    assert [("hold", "feeds", 0.0, "errors", "ada")] == control.calls
+    assert 'name="seen" value="none"' in client.get(PAGE).text
+    form = {"seen": "none", "who": "ada"}
+    assert 303 == client.post(f"{PAGE}/hold", data={**form, "reason": "errors"}, headers=OWN).status_code
+    assert 400 == client.post(f"{PAGE}/hold", data=form, headers=OWN).status_code
+    assert [("hold", "feeds", 0.0, "errors", "ada", None)] == control.calls
+
+
+def test_second_of_two_holds_is_a_conflict(client: httpx.Client, control: FakeControl):
+    """Who has not seen a hold doesn't replace it; who loads the page again does."""
+    forms = [{"percentage": cap, "reason": "errors", "who": "ada", "seen": "none"} for cap in ("2", "3")]
+    assert [303, 409] == [client.post(f"{PAGE}/hold", data=form, headers=OWN).status_code for form in forms]
+    assert 'name="seen" value="2"' in client.get(PAGE).text
+    assert 303 == client.post(f"{PAGE}/hold", data={**forms[1], "seen": "2"}, headers=OWN).status_code
+    assert 3 == control.route_rows[0]["hold"]["percentage"]
 
 
 @pytest.mark.parametrize(("wish", "confirm", "is_released"), [(5, "", True), (60, "", False), (60, "feeds", True)])

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import TypeAdapter
 
 from proxy.admin.api import create_app
+from proxy.admin.openapi.operations import OPERATIONS
 from proxy.admin.report.content import Scope, build_report
 from proxy.admin.report.formats import FORMATS
 from proxy.admin.signature_text import signature_lines
@@ -291,3 +293,26 @@ def test_explain_tells_the_bucket_and_the_shadow(play: Callable[[Scenario], None
         assert ("new" if answer["bucket"] < 5_000 else "legacy") == answer["backend"]
 
     play(scenario)
+
+
+def test_answers_have_the_described_shape_and_no_other_field(play: Callable[[Scenario], None]):
+    """Every GET of the real control plane is what its model says, with differences of a real pair, strictly."""
+
+    async def scenario(client: httpx.AsyncClient, settings: Settings) -> None:
+        async with linked(settings.link_path) as worker:
+            worker.send(encoded_pair({"a": 1, "b": "x"}, {"a": "1", "b": "y"}))
+            worker.send(encoded_pair({"a": 1}, {"a": 2}, kind="noise"))
+            rows = await until_answer(lambda: get(client, "/api/v1/diffs"), lambda rows: len(rows) >= 2)
+            await client.put("/api/v1/routes/feeds/hold", json={"percentage": 1, "reason": "to see it"})
+            asked = {"name": "feeds", "id": rows[0]["id"]}
+            for (method, path), operation in OPERATIONS.items():
+                if method != "GET" or isinstance(operation.answer, str):
+                    continue
+                query = {each.name: NEEDED[each.name].format(**asked) for each in operation.query if each.is_needed}
+                answer = await client.get(path.format(**asked), params=query)
+                TypeAdapter(operation.answer_type).validate_python(answer.raise_for_status().json())
+
+    play(scenario)
+
+
+NEEDED = {"percentage": "10", "path": "/api/feeds", "id": "{id}"}

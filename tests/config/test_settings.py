@@ -80,6 +80,12 @@ def test_child_process_gets_the_same_settings(monkeypatch: pytest.MonkeyPatch) -
         tls_key="/etc/changeover/key.pem",
         trusted_proxies="10.0.0.0/8, unix",
         admin_token="a token of some length",
+        admin_tokens_file="/etc/changeover/tokens",
+        admin_hosts="changeover.example, admin.example",
+        admin_sso_header="X-Forwarded-User",
+        admin_sso_proxies="10.0.0.7, unix",
+        admin_prefix="/changeover",
+        admin_read_only=True,
         workers=4,
         state_dir="/srv/state",
         store_url="postgresql://u:p@h/d",
@@ -96,10 +102,14 @@ def test_environment_leaves_out_what_is_unset() -> None:
     """A setting without a value has no variable, so that the child has its default."""
     assert {variable(name) for name in Settings.model_fields} - {
         "CHANGEOVER_STORE_URL",
+        "CHANGEOVER_ADMIN_SSO_HEADER",
         "CHANGEOVER_ADMIN_TOKEN",
+        "CHANGEOVER_ADMIN_TOKENS_FILE",
         "CHANGEOVER_DEBUG_TOKEN",
         "CHANGEOVER_TLS_CERTIFICATE",
         "CHANGEOVER_TLS_KEY",
+        "CHANGEOVER_WEBHOOK_SECRET",
+        "CHANGEOVER_WEBHOOK_URL",
     } == set(load_settings().environment())
 
 

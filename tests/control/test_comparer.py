@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from proxy.child import READY
 from proxy.control import comparer as comparer_module
 from proxy.control.comparer import MAX_SIGNATURES, Comparer, Examples, serve
 from proxy.control.example import decode_example
@@ -228,7 +229,7 @@ def test_serve_answers_pair_after_pair_until_the_feed_ends():
     out = io.BytesIO()
     serve(Comparer(MAX_BODY_BYTES), feed, out)
     answers = frames_of(out.getvalue())
-    assert [Message.READY, Message.OUTCOME, Message.OUTCOME] == [kind for kind, _ in answers]
+    assert [READY, Message.OUTCOME, Message.OUTCOME] == [kind for kind, _ in answers]
     assert [Verdict.MATCH, Verdict.MISMATCH] == [decode_outcome(payload).verdict for _, payload in answers[1:]]
 
 

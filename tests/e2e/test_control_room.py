@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -20,7 +21,19 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(120)]
 
+DEBUG_TOKEN = "tell-me-who-answered"
 SCRIPT = "<script>window.pwned=1</script><img src=x onerror=window.pwned=1>"
+AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
+# Its rules that follow the Web Content Accessibility Guidelines 2.2, levels A and AA, and its best practices.
+RUN_AXE = """
+window.found = null;
+axe.run(document, {resultTypes: ["violations"]}).then(
+    (result) => {
+        window.found = result.violations.map((each) => `${each.id}: ${each.nodes.map((node) => node.target)}`);
+    },
+    (error) => { window.found = [String(error)]; },
+);
+"""
 # What a page must never do, collected from its first line on.
 WATCH = """
 window.violations = [];
@@ -82,7 +95,9 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
     with ExitStack() as stack:
         legacy = stack.enter_context(example_backend("legacy_backend", folder))
         new = stack.enter_context(example_backend("new_backend", folder))
-        node = stack.enter_context(serving(write_example(folder, legacy, new), folder))
+        node = stack.enter_context(
+            serving(write_example(folder, legacy, new), folder, CHANGEOVER_DEBUG_TOKEN=DEBUG_TOKEN)
+        )
         users = stack.enter_context(httpx.Client(base_url=node.url, trust_env=False))
         users.post("/api/session", json={"username": "reader01", "password": "paper-boat-01"}).raise_for_status()
         room = Room(node, stack.enter_context(running_chromium(path, folder)), users)
@@ -187,3 +202,50 @@ def test_pages_fit_and_can_be_read(room: Room, has_scripts: bool):
             with room.page(path, width, scheme, has_scripts=has_scripts) as page:
                 sticking_out = page.ask("Math.max(document.documentElement.scrollWidth - innerWidth, 0)")
                 assert (0, 1) == (sticking_out, page.ask("document.querySelectorAll('h1').length")), (path, width)
+
+
+PAGES = {
+    "overview": "/",
+    "differences": "/diffs",
+    "difference": "/diffs/{id}",
+    "ignore": "/diffs/{id}/ignore?reason=r",
+    "route": "/routes/feeds?percentage=50",
+    "progress": "/progress",
+    "explain": "/explain?path=/api/feeds/7&user=9",
+    "audit": "/audit",
+    "kill switch": "/kill-switch",
+    "error": "/nothing",
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_accessible(room: Room, name: str):
+    """Axe finds no violation: small and dark, large and light."""
+    path = PAGES[name].format(id=room.signature("site_url"))
+    for width, scheme in ((390, "dark"), (1280, "light")):
+        with room.page(path, width, scheme) as page:
+            page.ask(AXE)
+            page.ask(RUN_AXE)
+            page.wait("window.found !== null")
+            assert [] == page.ask("window.found"), (width, scheme)
+
+
+def test_kill_switch_is_put_on_from_any_page_and_taken_off(room: Room):
+    """A reason is enough; then nobody is on new, and it stands on each page."""
+    with room.page("/audit") as page:
+        page.ask("document.querySelector('.kill summary').click()")
+        fill(page, "form[action='/kill-switch']", reason="errors on new")
+        assert "It is on" == page.ask("document.querySelector('.panel h2').textContent")
+        assert {0} == {route["effective_percentage"] for route in room.node.get("routes")}
+        until(lambda: decision(room) == "kill_switch", "the workers to follow", within_s=5)
+        assert "errors on new" in page.ask("document.getElementById('notices').textContent")
+        fill(page, "form[action='/kill-switch/off']", reason="repaired", confirm="off")
+        assert "It is off" == page.ask("document.querySelector('.panel h2').textContent")
+    until(lambda: decision(room) != "kill_switch", "the workers to follow", within_s=5)
+    assert ["kill_switch.off", "kill_switch.on"] == [line["action"] for line in room.node.get("audit", subject="*")][:2]
+
+
+def decision(room: Room) -> str:
+    """Why a worker sent a request where it went."""
+    answer = room.users.get("/api/feeds/7", headers={"x-changeover-debug": DEBUG_TOKEN})
+    return dict(part.split("=") for part in answer.headers["x-changeover-backend"].split("; ")[1:])["reason"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from proxy.core.model import Hold
-from proxy.errors import NotFound, Refused, StoreError
+from proxy.errors import Conflict, NotFound, Refused, StoreError
 from proxy.store import AuditRow, Batch, Sighting, Store
 
 if TYPE_CHECKING:
@@ -142,3 +142,45 @@ def test_audit_can_only_be_appended_to(store: Store, statement: str) -> None:
     with pytest.raises(StoreError, match="the audit is append-only"), store._database.writing() as connection:
         connection.exec_driver_sql(statement)
     assert ["ada"] == [line.who for line in store.audit()]
+
+
+def test_of_two_holds_at_once_that_saw_none_one_is_set(url: str, open_store: Callable[..., Store]) -> None:
+    """Two nodes look, see no hold and set one at the same moment: the second is refused, whichever it is."""
+
+    def agree(present: Hold | None) -> None:
+        if present is not None:
+            raise Conflict("somebody was quicker")
+
+    def put(number: int) -> str:
+        store = stores[number % 2]
+        try:
+            store.put_hold(Hold(f"route-{number // 2}", 0, f"node-{number % 2}", "", 100.0), agree)
+        except Conflict:
+            return "refused"
+        return "set"
+
+    stores = [open_store(url), open_store(url)]
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(put, range(20)))
+    assert [["refused", "set"]] * 10 == [sorted(answers[each : each + 2]) for each in range(0, 20, 2)]
+    assert 10 == len(stores[0].holds()) == len(stores[0].audit())
+
+
+def test_decision_that_was_not_seen_is_not_overwritten(store: Store, sighting: Callable[..., Sighting]) -> None:
+    """A revision is another one after each decision and rule; a refused one leaves no line in the audit."""
+    store.write(Batch("one", 0.0, sightings=[sighting()]))
+    id_ = sighting().signature.id
+
+    def revision() -> str:
+        return store.signature(id_).row.revision
+
+    first = revision()
+    store.set_state(id_, "known", "ada", "meant to be", seen=first)
+    second = revision()
+    with pytest.raises(Conflict, match="ada has decided about it meanwhile"):
+        store.set_state(id_, "noise", "bo", "flickers", seen=first)
+    assert ("known", 1) == (store.signature(id_).row.state, len(store.audit()))
+    store.set_rule(id_, "$.a", {"who": "ada", "reason": "r", "owner": "", "ticket": ""})
+    third = revision()
+    store.write(Batch("one", 0.0, sightings=[sighting()]))
+    assert (3, third) == (len({first, second, third}), revision())

@@ -27,6 +27,22 @@ def write(store: Store, *sightings: Sighting, **counters: int) -> Written:
     return store.write(Batch("one", at=0.0, counts=counts, sightings=sightings))
 
 
+def left_out(store: Store, *sightings: Sighting) -> tuple[object, object]:
+    """What of a batch found no room: overflow, oversized."""
+    written = write(store, *sightings)
+    return written.overflow, written.oversized
+
+
+def test_batch_says_once_what_appeared(url: str, open_store: Open, sighting: Build) -> None:
+    """A signature is new in the batch that meets it first, on one node; beyond the limit it never is."""
+    stores = [open_store(url, limits=Limits(signatures_per_route=2)) for _ in range(2)]
+    told = [
+        [each.path for each in write(stores[number % 2], *map(sighting, names)).appeared]
+        for number, names in enumerate((["a"], ["a", "b"], ["b", "c"]))
+    ]
+    assert [["$.a"], ["$.b"], []] == told
+
+
 def test_signature_adds_up_its_sightings(store: Store, sighting: Build) -> None:
     """Sightings of one batch and of several make one row, with the first and last time, whatever their order."""
     first = sighting(at=50.0, count=2)
@@ -76,9 +92,9 @@ def test_signatures_refuse_an_unknown_state(store: Store) -> None:
 def test_signatures_beyond_the_limit_are_counted_as_overflow(url: str, open_store: Open, sighting: Build) -> None:
     """A route keeps its first signatures and goes on counting them; what found no room is told, none is lost."""
     store = open_store(url, limits=Limits(signatures_per_route=2))
-    assert Written({}, {}) == write(store, sighting("a"), sighting("b", count=5))
+    assert ({}, {}) == left_out(store, sighting("a"), sighting("b", count=5))
     late = [sighting("c", count=3), sighting("a", count=4), sighting("d"), sighting("z", route="search")]
-    assert Written({"feeds": 4}, {}) == write(store, *late)
+    assert ({"feeds": 4}, {}) == left_out(store, *late)
     counts = {(row.route, row.path): row.count for row in store.signatures()}
     assert {("feeds", "$.a"): 5, ("feeds", "$.b"): 5, ("search", "$.z"): 1} == counts
 
@@ -115,7 +131,7 @@ def test_signatures_of_a_route_are_written_by_one_node_at_a_time(postgres_url: s
 def test_signatures_of_more_than_one_slice_are_all_written(store: Store, sighting: Build) -> None:
     """A batch with more signatures than are looked up at once is still one batch."""
     routes = ("feeds", "search", "albums")
-    assert Written({}, {}) == write(store, *(sighting(f"s{n}", route=route) for n in range(700) for route in routes))
+    assert ({}, {}) == left_out(store, *(sighting(f"s{n}", route=route) for n in range(700) for route in routes))
     assert 2_100 == len(store.signatures())
 
 
@@ -125,7 +141,7 @@ def test_signature_may_have_any_name_that_json_allows(store: Store, sighting: Bu
     write(store, sighting(name.encode("utf-8", "backslashreplace").decode()), sighting("a"))
     odd = sighting("a").signature
     strange = type(odd)(id="f" * 12, route="feeds", kind="body", path=f"$.{name}", shape="x")
-    assert Written({}, {}) == write(store, sighting(signature=strange))
+    assert ({}, {}) == left_out(store, sighting(signature=strange))
     stored = name.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
     assert f"$.{stored}" == store.signature("f" * 12).row.path
 
@@ -172,7 +188,7 @@ def test_example_that_is_too_large_is_told_and_not_kept(url: str, open_store: Op
     """The sighting counts all the same; the missing example is counted with its route."""
     store = open_store(url, limits=Limits(example_bytes=100))
     large, small = sighting(example=os.urandom(200)), sighting(example=b"x" * 10_000)
-    assert Written({}, {"feeds": 1}) == write(store, large, small)
+    assert ({}, {"feeds": 1}) == left_out(store, large, small)
     detail = store.signature(large.signature.id)
     assert (2, 1) == (detail.row.count, len(detail.examples))
 
@@ -219,9 +235,9 @@ def test_signature_that_was_fixed_and_comes_back_has_regressed(store: Store, sig
     clock.now += 60
     write(store, match=50)
     assert "fixed" == state(store)
-    write(store, sighting(), mismatch=1)
-    write(store, sighting(), mismatch=1)
+    told = [write(store, sighting(), mismatch=1).regressed for _ in range(2)]
     assert "regressed" == state(store)
+    assert [(sighting().signature,), ()] == told
 
 
 def test_signature_takes_the_larger_of_both_totals(store: Store, sighting: Build, clock: Any) -> None:

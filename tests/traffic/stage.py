@@ -141,7 +141,7 @@ class Stage:
     async def settle_shadows(self) -> None:
         """Until no request, shadow or encoding is under way."""
         worker = self.worker
-        await until(lambda: not worker.handler.in_flight and not len(worker.shadows) and not worker.evidence._queued)
+        await until(lambda: not (worker.handler.in_flight or len(worker.shadows) or len(worker.masking)))
 
     async def settle(self) -> Counter[str]:
         """The counters of all routes, once no request, shadow or encoding is under way."""

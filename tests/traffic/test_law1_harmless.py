@@ -10,7 +10,6 @@ import pytest
 from proxy.core.model import ShadowRule
 from proxy.traffic import evidence as evidence_module
 from proxy.traffic.deadlines import Deadlines
-from proxy.traffic.evidence import Evidence
 from proxy.traffic.pair import OpenPair
 from proxy.traffic.shadow import Shadows
 from tests.traffic.stage import ALL, NO_SHADOW, QUICK, SHADOWED, Stage, make_stage_rollout, staged
@@ -254,7 +253,8 @@ FAULTS: dict[str, tuple[Any, str]] = {
     "settling": (OpenPair, "_settle"),
     "judging": (evidence_module, "_is_same"),
     "comparing": (evidence_module, "is_same"),
-    "masking": (Evidence, "encode"),
+    "masking": (evidence_module, "observed"),
+    "collecting": (evidence_module, "_raw"),
 }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import string
-import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -20,7 +19,6 @@ from tests.traffic.wire import ok, request, run
 
 if TYPE_CHECKING:
     from proxy.core.evidence import Answer
-    from proxy.traffic.pair import OpenPair
 
 # Long and odd enough not to be in the traffic by chance.
 SECRETS = st.text(string.ascii_letters + string.digits + "-_.~!", min_size=12, max_size=40).map(
@@ -154,7 +152,7 @@ def test_masked_bodies_of_other_kinds_never_leave_the_worker_in_clear(content_ty
 
 
 def test_masked_large_bodies_go_the_same_way() -> None:
-    """Bodies that are masked in a thread are masked all the same."""
+    """Bodies that the child masks are masked all the same."""
     filler = [{"id": number, "password": "Zq-planted-secret"} for number in range(3000)]
     found: list[bytes] = []
 
@@ -166,42 +164,32 @@ def test_masked_large_bodies_go_the_same_way() -> None:
     assert b"Zq-planted-secret" not in found[0]
 
 
-@pytest.mark.parametrize(("items", "thread"), [(20, "MainThread"), (3000, "mask_0")], ids=["small", "large"])
-def test_masked_bodies_that_unpack_large_leave_the_loop_to_users(items: int, thread: str) -> None:
+@pytest.mark.parametrize(("items", "is_child_needed"), [(20, False), (3000, True)], ids=["small", "large"])
+def test_masked_bodies_that_unpack_large_leave_the_loop_to_users(items: int, is_child_needed: bool) -> None:
     """What counts is the size that is masked, not that on the wire; and its secrets go the same way."""
     body = gzip.compress(json.dumps([{"password": "Zq-planted-secret"}] * items).encode())
     assert len(body) < 2_000
-    seen, found = masked_in(body, "content-type: application/json", "content-encoding: gzip")
-    assert thread == seen
+    has_child, found = masked_in(body, "content-type: application/json", "content-encoding: gzip")
+    assert is_child_needed == has_child
     assert found.startswith(b'[{"password": "masked:string:')
     assert b"Zq-planted-secret" not in found
 
 
-def masked_in(body: bytes, *fields: str, **rollout: Any) -> tuple[str, bytes]:
-    """The thread that made of the answers what may leave, and what became of legacy's body."""
-    threads: list[str] = []
-    found: list[bytes] = []
+def masked_in(body: bytes, *fields: str, **rollout: Any) -> tuple[bool, bytes]:
+    """Whether the worker needed its child to make of the answers what may leave; what became of legacy's body."""
+    found: list[tuple[bool, bytes]] = []
 
     def made(side: str) -> bytes:
         return ok(body, *fields, f"x-side: {side}")
 
     async def scenario() -> None:
         async with staged(made("legacy"), made("new"), is_linked=True, shadow=SHADOWED, **rollout) as stage:
-            evidence = stage.worker.evidence
-            encode = evidence.encode
-
-            def watched(pair: OpenPair) -> bytes:
-                threads.append(threading.current_thread().name)
-                return encode(pair)
-
-            setattr(evidence, "encode", watched)  # noqa: B010  # the type checker refuses the assignment
             await stage.ask()
             pair = (await stage.control.wait_pairs())[0]
-            found.append(pair.control.body or b"")
+            found.append((stage.worker.masking.pid is not None, pair.control.body or b""))
 
     run(scenario())
-    assert 1 == len(threads)
-    return threads[0], found[0]
+    return found[0]
 
 
 @pytest.mark.parametrize(
@@ -213,7 +201,7 @@ def masked_in(body: bytes, *fields: str, **rollout: Any) -> tuple[str, bytes]:
 )
 def test_parts_and_pictures_leave_the_loop_to_users(content_type: str, body: bytes, rules: CompareRules) -> None:
     """However small they are: what they take says their content."""
-    assert "mask_0" == masked_in(body, f"content-type: {content_type}", compare=rules)[0]
+    assert masked_in(body, f"content-type: {content_type}", compare=rules)[0]
 
 
 def test_masked_bodies_stay_within_the_limit() -> None:
@@ -223,13 +211,13 @@ def test_masked_bodies_stay_within_the_limit() -> None:
     async def scenario() -> None:
         body = b'{"side": "SIDE", "a": [%s]}' % b",".join([b'{"pin":1}'] * 4000)
         made = answer(["content-type: application/json"], body)
-        async with staged(made("legacy"), made("new"), is_linked=True, shadow=SHADOWED) as stage:
-            stage.worker.evidence._max_body_bytes = len(body)
+        limit = {"max_compared_bytes": 2 * len(body) + 100}
+        async with staged(made("legacy"), made("new"), is_linked=True, shadow=SHADOWED, settings=limit) as stage:
             await stage.ask()
             found.append((await stage.control.wait_pairs())[0].control)
 
     run(scenario())
-    assert (None, 64) == (found[0].body, len(found[0].digest))
+    assert (None, 64, "size") == (found[0].body, len(found[0].digest), found[0].unkept)
 
 
 def test_masked_user_keys_are_in_no_tally() -> None:

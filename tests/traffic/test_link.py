@@ -347,8 +347,8 @@ def test_link_of_a_control_that_does_not_read_costs_no_request() -> None:
 
     async def scenario() -> None:
         async with staged(
-            ok(b"l" * 10_000, "content-type: text/plain"),
-            ok(b"n" * 10_000, "content-type: text/plain"),
+            ok(b"l" * 4_000, "content-type: text/plain"),
+            ok(b"n" * 4_000, "content-type: text/plain"),
             shadow=SHADOWED,
             is_linked=True,
         ) as stage:

@@ -1,7 +1,7 @@
 """What a form of ours sends: checked for its origin, then field by field as the JSON API does (`proxy.admin.fields`).
 
-A form is what a page of another site could send with this browser's rights. `proxy.admin.guard` refuses what says that
-it comes from elsewhere; a form must also say that it comes from here, which each browser of the last years does.
+A form is what a page of another site could send with this browser's rights. `access.guard` refuses what says that it
+comes from elsewhere; a form must also say that it comes from here, which each browser of the last years does.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote
 
 from proxy.admin.fields import MAX_TEXT_CHARACTERS, read_body, refuse, refuse_unknown
+from proxy.admin.room.frame import visitor_of
 from proxy.errors import RequestRefused
 
 if TYPE_CHECKING:
@@ -55,17 +56,24 @@ def form_day(form: Mapping[str, str], name: str) -> float | None:
         refuse(f'"{name}" is {text[:40]!r}: must be a day as 2026-11-30')
 
 
-def form_who(form: Mapping[str, str]) -> str:
-    """Who says it, for the audit: a note, not a proof."""
+def form_seen(form: Mapping[str, str]) -> str:
+    """What the page showed when it was made: a form without it would overwrite what nobody has seen."""
+    return form.get("seen") or refuse("the form says not what its page showed: load the page again")
+
+
+def form_who(request: Request, form: Mapping[str, str]) -> str:
+    """Who says it, for the audit: who signed in, or else what the form says, which is a note and not a proof."""
+    if name := visitor_of(request).name:
+        return name
     who = form.get(WHO, NOBODY).strip()
     if len(who) > MAX_WHO_CHARACTERS or not who.isprintable():
         refuse(f'"{WHO}" must be a name of at most {MAX_WHO_CHARACTERS} printable characters')
     return who
 
 
-def remember_who(answer: Response, who: str) -> None:
+def remember_who(request: Request, answer: Response, who: str) -> None:
     """So that the next form has the name already."""
-    if who != NOBODY:
+    if who != NOBODY and visitor_of(request).name is None:
         answer.set_cookie(_WHO_COOKIE, quote(who), max_age=_YEAR_S, httponly=True, samesite="strict")
 
 

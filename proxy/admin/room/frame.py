@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from proxy.admin import figures
+from proxy.admin.access.rights import NOBODY, Role, Visitor
 from proxy.admin.audit_text import change_text
 from proxy.admin.noise_text import noise_sentence
 from proxy.admin.render import render
 from proxy.admin.room.assets import asset_url
+from proxy.admin.within import prefix_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -75,15 +77,26 @@ async def show(request: Request, control: ControlApi, template: str, status: int
 
 def frame(request: Request, node: Json | None, template: str, /, **values: Any) -> str:
     """`node` is what /status answers, or None where it can't be said."""
+    visitor = visitor_of(request)
     return render(
         f"room/{template}",
         **_SHOWN,
         node=node,
-        navigation=NAVIGATION,
+        prefix=prefix_of(request),
+        visitor=visitor,
+        may_act=visitor.role >= Role.OPERATOR,
+        roster_problem=getattr(request.state, "roster_problem", None),
+        navigation=NAVIGATION if visitor.role >= Role.VIEWER else (),
         here=request.url.path,
         is_here=lambda path: request.url.path == path or (path != "/" and request.url.path.startswith(f"{path}/")),
         **values,
     )
+
+
+def visitor_of(request: Request) -> Visitor:
+    """Who asks, as the guard has found."""
+    visitor: Visitor = getattr(request.state, "visitor", NOBODY)
+    return visitor
 
 
 def wants_page(request: Request) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from proxy.admin.room.drawing import stacked
-from proxy.admin.room.frame import Page, frame
+from proxy.admin.room.frame import Page, frame, visitor_of
 from proxy.core.evidence import CHOSEN_GAPS
 from proxy.errors import StoreError
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from proxy.admin.access.rights import Visitor
     from proxy.admin.control_api import ControlApi
     from proxy.admin.room.drawing import Bars
 
@@ -24,25 +25,33 @@ Json = dict[str, Any]
 LIVE_S = 1.0
 MANY_ROUTES = 50  # a page of some 200 kB; with more of them it is made anew each five seconds only
 MANY_ROUTES_S = 5.0
+MAX_KEPT = 64
 
 
 class Overview:
-    """The page, made once for all who look at it within a second: watching costs the same, however many watch."""
+    """The page, made once for all who look at it within a second: watching costs the same, however many watch.
+
+    Who signed in by name has one of their own, since their name stands on it; of MAX_KEPT such pages at most.
+    """
 
     def __init__(self, control: ControlApi, now: Callable[[], float] = time.monotonic) -> None:
         self._control = control
         self._now = now
         self._lock = asyncio.Lock()
-        self._made_at = float("-inf")
         self._kept_s = LIVE_S
-        self._page = ""
+        self._pages: OrderedDict[Visitor, tuple[float, str]] = OrderedDict()  # with the time when each was made
 
     async def answer(self, request: Request, _control: ControlApi) -> Page:
         async with self._lock:
-            if self._now() - self._made_at >= self._kept_s * 0.9:  # who asks each second gets a new one each time
-                self._page = await self._make(request)
-                self._made_at = self._now()
-            return Page(self._page)
+            visitor = visitor_of(request)
+            made_at, page = self._pages.get(visitor, (float("-inf"), ""))
+            if self._now() - made_at >= self._kept_s * 0.9:  # who asks each second gets a new one each time
+                page = await self._make(request)
+                self._pages[visitor] = self._now(), page
+                self._pages.move_to_end(visitor)
+                if len(self._pages) > MAX_KEPT:
+                    self._pages.popitem(last=False)
+            return Page(page)
 
     async def _make(self, request: Request) -> str:
         routes, node = await self._control.routes(), await self._control.status()

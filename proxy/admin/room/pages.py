@@ -1,7 +1,7 @@
 """The control room's addresses, and which module answers each of them.
 
 Pages ask the control plane what the JSON API asks (`proxy.admin.control_api`), and nothing else. Who may ask at all was
-decided before (`proxy.admin.guard`).
+decided before (`proxy.admin.access.guard`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from proxy.admin.room import assets
-from proxy.admin.room.audit import get_audit, get_audit_file
+from proxy.admin.room.audit import get_audit
 from proxy.admin.room.differences import get_differences
 from proxy.admin.room.explaining import get_explain
+from proxy.admin.room.files import files
 from proxy.admin.room.frame import error_page, wants_page
+from proxy.admin.room.killing import PATH, get_kill_switch, post_kill_switch, post_kill_switch_off
 from proxy.admin.room.overview import Overview
 from proxy.admin.room.progress import get_progress
 from proxy.admin.room.signature import get_difference, get_har, get_ignore, post_retry, post_state
@@ -39,7 +41,6 @@ def pages(control: ControlApi) -> dict[str, dict[str, Handler]]:
     return {
         "/": {"GET": Overview(control).answer},
         "/audit": {"GET": get_audit},
-        "/audit.csv": {"GET": get_audit_file},
         "/diffs": {"GET": get_differences},
         "/diffs/{id}": {"GET": get_difference},
         "/diffs/{id}/ignore": {"GET": get_ignore},
@@ -47,11 +48,14 @@ def pages(control: ControlApi) -> dict[str, dict[str, Handler]]:
         "/diffs/{id}/retry": {"POST": post_retry},
         "/diffs/{id}/har": {"GET": get_har},
         "/explain": {"GET": get_explain},
+        PATH: {"GET": get_kill_switch, "POST": post_kill_switch},
+        f"{PATH}/off": {"POST": post_kill_switch_off},
         "/progress": {"GET": get_progress},
         "/routes/{name}": {"GET": get_route},
         "/routes/{name}/rollout": {"POST": post_rollout},
         "/routes/{name}/hold": {"POST": post_hold},
         "/routes/{name}/release": {"POST": post_release},
+        **{path: {"GET": answer} for path, answer in files().items()},
     }
 
 

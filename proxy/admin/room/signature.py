@@ -16,10 +16,11 @@ from proxy.admin.request_text import curl_command, har
 from proxy.admin.room.beside import bodies_beside, values_beside
 from proxy.admin.room.differences import FILTERS, Asked, neighbours
 from proxy.admin.room.drawing import stacked
-from proxy.admin.room.forms import form_day, form_who, read_form, remember_who, remembered_who
+from proxy.admin.room.forms import form_day, form_seen, form_who, read_form, remember_who, remembered_who
 from proxy.admin.room.frame import HEADERS, Page, show
 from proxy.admin.signature_text import titles
 from proxy.admin.sparkline import hours_of
+from proxy.admin.within import outside
 from proxy.errors import StoreError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 EXAMPLES = 3  # of those that are kept; the first and the latest ones tell the most
 HISTORY_LINES = 20
-_DECIDING = ("action", "reason", "owner", "ticket", "until", "who")
+_DECIDING = ("action", "seen", "reason", "owner", "ticket", "until", "who")
 
 
 async def get_difference(request: Request, control: ControlApi) -> Page:
@@ -40,10 +41,10 @@ async def get_difference(request: Request, control: ControlApi) -> Page:
 
 async def get_ignore(request: Request, control: ControlApi) -> Page:
     """The line that ignoring would write, before anything is written."""
-    query = read_query(request, ("reason", "owner", "ticket", "who"))
+    query = read_query(request, ("reason", "owner", "ticket", "who", "seen"))
     detail = await control.diff(request.path_params["id"])
     reason, ticket = text_field(query, "reason"), optional_text_field(query, "ticket")
-    preview = await control.preview_ignore(detail["id"], reason, form_who(query), ticket)
+    preview = await control.preview_ignore(detail["id"], reason, form_who(request, query), ticket)
     return await show(
         request, control, "ignore.html", detail=detail, sentence=sentence_of(detail), given=query, preview=preview
     )
@@ -52,26 +53,26 @@ async def get_ignore(request: Request, control: ControlApi) -> Page:
 async def post_state(request: Request, control: ControlApi) -> Response:
     """Accept, ignore or reopen; the page follows, with what was decided on it."""
     form = await read_form(request, _DECIDING)
-    id_, reason, who = request.path_params["id"], text_field(form, "reason"), form_who(form)
+    id_, reason, who = request.path_params["id"], text_field(form, "reason"), form_who(request, form)
     owner, ticket = optional_text_field(form, "owner"), optional_text_field(form, "ticket")
-    action, until = form.get("action"), form_day(form, "until")
+    action, until, seen = form.get("action"), form_day(form, "until"), form_seen(form)
     if action == "accept":
-        await control.set_state(id_, "known", reason, who, owner, ticket, until)
+        await control.set_state(id_, "known", reason, who, owner, ticket, until, seen)
     elif action == "ignore":
-        await control.ignore_by_rule(id_, reason, who, owner, ticket)
+        await control.ignore_by_rule(id_, reason, who, owner, ticket, seen)
     elif action == "reopen":
-        await control.set_state(id_, "new", reason, who, owner, ticket, None)
+        await control.set_state(id_, "new", reason, who, owner, ticket, None, seen)
     else:
         refuse("the form says neither accept, ignore nor reopen")
-    answer = RedirectResponse(f"/diffs/{quote(id_, safe='')}#decided", 303)
-    remember_who(answer, who)
+    answer = RedirectResponse(outside(request, f"/diffs/{quote(id_, safe='')}#decided"), 303)
+    remember_who(request, answer, who)
     return answer
 
 
 async def post_retry(request: Request, control: ControlApi) -> Page:
     """Sends an example again, and shows what became of it above the page."""
     form = await read_form(request, ("who",))
-    tried = await control.retry(request.path_params["id"], form_who(form))
+    tried = await control.retry(request.path_params["id"], form_who(request, form))
     return await _show(request, control, await control.diff(request.path_params["id"]), Asked({}), tried)
 
 

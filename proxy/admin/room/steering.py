@@ -15,9 +15,10 @@ from starlette.responses import RedirectResponse, Response
 
 from proxy.admin.fields import read_query, refuse, text_field, written_percentage
 from proxy.admin.room.drawing import stacked
-from proxy.admin.room.forms import form_who, read_form, remember_who, remembered_who
+from proxy.admin.room.forms import form_seen, form_who, read_form, remember_who, remembered_who
 from proxy.admin.room.frame import Page, show
 from proxy.admin.room.overview import rollout_bar
+from proxy.admin.within import outside
 from proxy.errors import ChangeoverError, NotFound, StoreError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ Json = dict[str, Any]
 LARGE_STEP = 10  # points
 ALL = 100
 HISTORY_LINES = 20
+NO_HOLD = "none"  # the form's `seen` where there was none
 
 
 async def get_route(request: Request, control: ControlApi) -> Page:
@@ -46,17 +48,20 @@ async def post_rollout(request: Request, control: ControlApi) -> Response:
         number, seen = written_percentage(form, "percentage"), written_percentage(form, "seen")
         reason = text_field(form, "reason")
         _refuse_unconfirmed(request, form, seen, number)
-        await control.set_rollout(request.path_params["name"], number, reason, form_who(form), seen)
+        await control.set_rollout(request.path_params["name"], number, reason, form_who(request, form), seen)
 
-    return await _changed(request, control, form, change())
+    return await _changed(request, control, form, change(), is_rollout=True)
 
 
 async def post_hold(request: Request, control: ControlApi) -> Response:
-    form = await read_form(request, ("percentage", "reason", "who"))
+    form = await read_form(request, ("percentage", "seen", "reason", "who"))
 
     async def change() -> None:
         number = written_percentage(form, "percentage") if "percentage" in form else 0.0
-        await control.hold(request.path_params["name"], number, text_field(form, "reason"), form_who(form))
+        seen = None if form_seen(form) == NO_HOLD else written_percentage(form, "seen")
+        await control.hold(
+            request.path_params["name"], number, text_field(form, "reason"), form_who(request, form), seen
+        )
 
     return await _changed(request, control, form, change())
 
@@ -69,7 +74,7 @@ async def post_release(request: Request, control: ControlApi) -> Response:
         reason, seen = text_field(form, "reason"), written_percentage(form, "seen")
         route = _found(await control.routes(), name)
         _refuse_unconfirmed(request, form, route["effective_percentage"], route["percentage"])
-        await control.release(name, reason, form_who(form), seen)
+        await control.release(name, reason, form_who(request, form), seen)
 
     return await _changed(request, control, form, change())
 
@@ -79,15 +84,22 @@ def needs_name(before: float, after: float) -> bool:
     return after > before and (after - before > LARGE_STEP or after >= ALL)
 
 
-async def _changed(request: Request, control: ControlApi, form: Mapping[str, str], change: Awaitable[None]) -> Response:
+async def _changed(
+    request: Request,
+    control: ControlApi,
+    form: Mapping[str, str],
+    change: Awaitable[None],
+    *,
+    is_rollout: bool = False,
+) -> Response:
     """Back to the route's page; where the change is refused, the page with why, and with what was given."""
     try:
         await change
     except ChangeoverError as error:
-        wished = form.get("percentage") if "seen" in form else None
+        wished = form.get("percentage") if is_rollout else None
         return await _show(request, control, _number(wished), error, form)
-    answer = RedirectResponse(f"/routes/{quote(request.path_params['name'], safe='')}", 303)
-    remember_who(answer, form_who(form))
+    answer = RedirectResponse(outside(request, f"/routes/{quote(request.path_params['name'], safe='')}"), 303)
+    remember_who(request, answer, form_who(request, form))
     return answer
 
 
@@ -121,6 +133,8 @@ async def _show(
         "route.html",
         200 if error is None else error.status,
         route=route,
+        own_hold=(await control.steering(name))["own_hold"],
+        no_hold=NO_HOLD,
         members=[each["name"] for each in routes if each["group"] == route["group"]],
         preview=preview,
         wished=wished,

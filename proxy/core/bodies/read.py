@@ -7,6 +7,7 @@ a module with a `TextForm`, listed in `_FORMS`.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from proxy.core.bodies.body import Body
@@ -19,6 +20,7 @@ from proxy.core.bodies.ndjson import NDJSON
 from proxy.core.bodies.xml import XML
 from proxy.core.charset import text_of
 from proxy.core.content_type import parse_content_type
+from proxy.core.document_pair import parse_documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +55,18 @@ def read_body(content_type: str, body: bytes) -> Body:
         except ValueError:
             continue
     return Body("text", text)
+
+
+def read_bodies(before_type: str, before: bytes, after_type: str, after: bytes) -> tuple[Body, Body, frozenset[int]]:
+    """Both as `read_body` reads them, and of two documents what they share (`document_pair.Documents`)."""
+    declared = parse_content_type(before_type), parse_content_type(after_type)
+    if before and after and declared[0].is_json and declared[1].is_json:
+        one, other = text_of(declared[0], before), text_of(declared[1], after)
+        if one is not None and other is not None:
+            with suppress(ValueError):
+                found = parse_documents(one.removeprefix("\ufeff"), other.removeprefix("\ufeff"))
+                return Body("json", found.before), Body("json", found.after), found.shared
+    return read_body(before_type, before), read_body(after_type, after), frozenset()
 
 
 def _candidates(declared: ContentType, text: str) -> Iterator[TextForm]:

@@ -127,11 +127,13 @@ class TreeWalk:
             return
         is_any_order = any(place.matches(path) for place in self._rules.unordered)
         key = next((member.removeprefix("@") for place, member in self._rules.keys if place.matches(path)), None)
+        if is_any_order:  # two of one key may have changed places, too
+            before, after = _without_equal(before, after)
         if key is not None:
             self._keyed(before, after, path, key, is_any_order=is_any_order)
             return
         if is_any_order:
-            self._siblings(*_without_equal(before, after), path)
+            self._siblings(before, after, path)
             return
         if Counter(old) == Counter(new):
             self._report(path, REORDERED, [*map(_shown, before)], [*map(_shown, after)])

@@ -130,6 +130,9 @@ for pair in pairs:
     assert ["match ", f"skipped {reason}"] == done.stdout.splitlines()
 
 
+ROWS = ['<b id="1">x</b>', '<b id="1">y</b>', '<b id="2">x</b>']
+
+
 @pytest.mark.parametrize("rule", [{"unordered": ("$.div",)}, {"unordered": ("$.div",), "keys": {"$.div": "title"}}])
 @given(inner=st.lists(trees, max_size=6), data=st.data())
 def test_order_means_nothing_where_a_rule_says_so(rule: dict[str, Any], inner: list[Tree], data: st.DataObject):
@@ -139,6 +142,13 @@ def test_order_means_nothing_where_a_rule_says_so(rule: dict[str, Any], inner: l
     more = make_answer(written(("div", {}, [*inner, ("p", {}, ["x"])])).encode(), "application/xml")
     assert compare(control, other, make_rules(**rule)).verdict == Verdict.MATCH
     assert ["extra"] == [each.change for each in compare(control, more, make_rules(**rule)).differences]
+
+
+def test_order_means_nothing_among_children_of_one_key():
+    """Where a rule says so: each has an equal one."""
+    texts = (f"<a>{''.join(each)}</a>" for each in (ROWS, ROWS[::-1]))
+    one, other = (make_answer(text.encode(), "application/xml") for text in texts)
+    assert Verdict.MATCH == compare(one, other, make_rules(unordered=("$.a",), keys={"$.a": "id"})).verdict
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,495 @@
+"""The shapes of the admin API's answers, for its OpenAPI document and for tests; answers aren't built of them.
+
+Times are Unix seconds, percentages 0 to 100, shares 0 to 1. A figure without data is null. Clients must bear fields
+that are added; tests must not.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from proxy.core.difference import Kind  # noqa: TC001
+
+# Not for type checkers alone: pydantic reads annotations at run time.
+from proxy.core.evidence import Unkept  # noqa: TC001
+from proxy.core.learn import Section  # noqa: TC001
+from proxy.core.model import Side  # noqa: TC001
+from proxy.core.noise import NoiseVerdict  # noqa: TC001
+from proxy.core.stage import Stage  # noqa: TC001
+from proxy.core.triage import State  # noqa: TC001
+
+Percentage: TypeAlias = Annotated[float, Field(ge=0, le=100, description="In steps of 0.001.")]
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+Count: TypeAlias = Annotated[int, Field(ge=0)]
+Moment: TypeAlias = Annotated[float, Field(ge=0, description="Unix seconds.")]
+Seconds: TypeAlias = Annotated[float, Field(ge=0)]
+HeaderLine: TypeAlias = Annotated[list[str], Field(min_length=2, max_length=2)]
+
+
+class Answer(BaseModel):
+    """No field is left out, and none is there that isn't described."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Sides(Answer):
+    legacy: Count
+    new: Count
+
+
+class Hold(Answer):
+    route: str
+    percentage: Percentage
+    who: str
+    reason: str
+    since: Moment
+
+
+class KilledBy(Answer):
+    who: str
+    reason: str
+    since: Moment
+
+
+# --- /status ---
+class ConfigState(Answer):
+    file: str
+    digest: str
+    since: Moment
+    error: str | None
+    refused_at: Moment | None
+    warnings: list[str]
+
+
+class WorkerLink(Answer):
+    name: str
+    pid: int
+    connected_at: Moment
+    gauges: dict[str, float]
+
+
+class Workers(Answer):
+    linked: Count
+    expected: Count
+    links: list[WorkerLink]
+
+
+class Comparers(Answer):
+    processes: Count
+    expected: Count
+    busy: Count
+    backlog: Count
+    backlog_bytes: Count
+    restarts: Count
+    window: Count
+
+
+class StoreState(Answer):
+    name: str
+    up: bool
+    error: str | None
+    dropped: Count
+
+
+class WebhookState(Answer):
+    configured: bool
+    waiting: Count
+    delivered: Count
+    dropped: dict[str, Count]
+    error: str | None
+
+
+class Totals(Answer):
+    requests: Sides
+    failed: Sides
+    pairs: Count
+    compared: Count
+    mismatches: Count
+    expected: Count
+
+
+class Status(Answer):
+    version: str
+    node: str
+    uptime_s: Seconds
+    kill_switch: bool
+    killed_by: KilledBy | None
+    rollout_version: Count
+    config: ConfigState
+    workers: Workers
+    comparers: Comparers
+    store: StoreState
+    webhooks: WebhookState
+    totals: Totals
+
+
+# --- routes ---
+class Coverage(Answer):
+    compared: Count
+    skipped: dict[str, Count]
+    expected: Count
+    ratio: Share | None
+
+
+class NoiseRuns(Answer):
+    pairs: Count
+    matches: Count
+    mismatches: Count
+
+
+class Quantiles(Answer):
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+class Latencies(Answer):
+    legacy: Quantiles
+    new: Quantiles
+
+
+class RouteRow(Answer):
+    name: str
+    group: str
+    stage: Stage
+    percentage: Percentage
+    effective_percentage: Percentage
+    hold: Hold | None
+    users: Sides
+    requests: Sides
+    failed: Sides
+    server_errors: Sides
+    fallbacks: Count
+    pairs: Count
+    matches: Count
+    mismatches: Count
+    noise: Count
+    match_rate: Share | None
+    coverage: Coverage
+    noise_runs: NoiseRuns
+    stale_rules: list[str]
+    latency_ms: Latencies
+
+
+class Minute(Answer):
+    at: Moment
+    requests: Sides
+    mismatches: Count
+    compared: Count
+    expected: Count
+
+
+class History(Answer):
+    until: Moment
+    bucket_s: Count
+    routes: dict[str, list[Minute]]
+
+
+class BeforeAfter(Answer):
+    before: Percentage
+    after: Percentage
+
+
+class MovedUsers(Answer):
+    seen: Count
+    forward: Count
+    back: Count
+    is_estimate: bool
+
+
+class Preview(Answer):
+    name: str
+    routes: list[str]
+    percentage: BeforeAfter
+    effective_percentage: BeforeAfter
+    hold: Hold | None
+    users: MovedUsers
+    span_s: Seconds
+
+
+class InForce(Answer):
+    """What is in force on a route after a change."""
+
+    name: str
+    percentage: Percentage
+    effective_percentage: Percentage
+    hold: Hold | None
+    rollout_version: Count
+
+
+class Rollout(Answer):
+    """What a route is steered by."""
+
+    name: str
+    percentage: Percentage
+    effective_percentage: Percentage
+    hold: Hold | None
+
+
+class OwnHold(Answer):
+    """The route's own hold; the one that binds may be another route's of the group."""
+
+    name: str
+    hold: Hold | None
+
+
+class Changed(InForce):
+    changed: bool
+    file: str
+    audited: bool
+
+
+class KillSwitch(Answer):
+    """It is on where either the config file or somebody has it on."""
+
+    on: bool
+    by_file: bool
+    by_hand: KilledBy | None
+
+
+class Gone(Answer):
+    """A hold was released whose route is no longer in the config."""
+
+    name: str
+    hold: None
+
+
+# --- rules ---
+class Proposal(Answer):
+    section: Section
+    rule: str
+    recognised: Literal["timestamp", "uuid", "token", "counter", "order"]
+    kind: Kind
+    path: str
+    self_shown: Count
+    self_pairs: Count
+    verdict: NoiseVerdict
+    evidence: str
+    signatures: list[str]
+
+
+class Written(Proposal):
+    note: str
+
+
+class Unrecognised(Answer):
+    kind: Kind
+    path: str
+    self_shown: Count
+    self_pairs: Count
+    verdict: NoiseVerdict
+    evidence: str
+    signatures: list[str]
+
+
+class Proposals(Answer):
+    route: str
+    proposals: list[Proposal]
+    unrecognised: list[Unrecognised]
+
+
+class WrittenProposals(Answer):
+    route: str
+    file: str
+    written: list[Written]
+
+
+class ChangedLine(Answer):
+    line: Annotated[int, Field(ge=1)]
+    before: str | None
+    after: str | None
+
+
+class RulePreview(Answer):
+    rule: str | None
+    file: str
+    lines: list[ChangedLine]
+    note: str
+
+
+# --- differences ---
+class Noise(Answer):
+    verdict: NoiseVerdict
+    p: float | None
+    of_shape: bool
+    self_shown: Count
+    self_pairs: Count
+    new_shown: Count
+    new_pairs: Count
+    both_shown: Count
+
+
+class SignatureRow(Answer):
+    id: str
+    route: str
+    kind: Kind
+    path: str
+    shape: str
+    count: Count
+    first_seen: Moment
+    last_seen: Moment
+    state: State
+    who: str
+    reason: str
+    owner: str
+    ticket: str
+    until: Moment | None
+    rule: str
+    versions: list[str]
+    noise: Noise | None
+    revision: str
+
+
+class Decision(Answer):
+    """What is decided about a signature."""
+
+    id: str
+    state: State
+    who: str
+    reason: str
+    owner: str
+    ticket: str
+    until: Moment | None
+    rule: str
+    revision: str
+
+
+class Decided(SignatureRow):
+    """After a decision; `file` and `note` where a rule was asked for."""
+
+    file: str | None = None
+    note: str | None = None
+
+
+class TrendCount(Answer):
+    at: Moment
+    count: Count
+
+
+class Trend(Answer):
+    until: Moment
+    span_s: Seconds
+    bucket_s: Count
+    counts: list[TrendCount]
+
+
+class ExampleRequest(Answer):
+    id: str
+    at: Moment
+    method: str
+    target: str
+    headers: list[HeaderLine]
+
+
+class ExampleAnswer(Answer):
+    status: int
+    headers: list[HeaderLine]
+    body: str | None
+    is_body_cut: bool
+    length: Count
+    digest: str
+    elapsed_ms: float
+    # Examples that earlier versions kept lack these.
+    codec: str = "utf-8"
+    content_length: Count = 0
+    content_digest: str = ""
+    unkept: Unkept = ""
+    picture: Any = None
+
+
+class Difference(Answer):
+    signature: str
+    kind: Kind
+    path: str
+    shape: str
+    before: Any
+    after: Any
+
+
+class Example(Answer):
+    at: Moment
+    kind: Literal["candidate", "noise"]
+    served: Side
+    request: ExampleRequest
+    control: ExampleAnswer
+    candidate: ExampleAnswer
+    first_difference: Count | None = None
+    differences: list[Difference]
+    differences_left_out: Count
+
+
+class BackendUrls(Answer):
+    legacy: str
+    new: str
+
+
+class SignatureDetail(SignatureRow):
+    trend: Trend
+    backends: BackendUrls
+    examples: list[Example]
+
+
+class Trends(Answer):
+    until: Moment
+    bucket_s: Count
+    counts: dict[str, list[Count]]
+
+
+class Tried(Answer):
+    id: str
+    route: str
+    method: str
+    target: str
+    left_out: list[str]
+    statuses: list[int]
+    differs: bool | None
+    reason: str
+    others: list[str]
+
+
+# --- the rest ---
+class Explained(Answer):
+    route: str | None
+    backend: Side
+    reason: str
+    bucket: Annotated[int, Field(ge=0, le=99_999)] | None
+    effective_percentage: Percentage | None
+    shadow: Percentage
+
+
+class AuditLine(Answer):
+    id: Count
+    at: Moment
+    who: str
+    action: str
+    subject: str
+    before: Any
+    after: Any
+    reason: str
+
+
+class Reloaded(ConfigState):
+    changed: bool
+    rollout_version: Count
+
+
+class ConfigFault(Answer):
+    line: Count
+    column: Count
+    path: str
+    message: str
+
+
+class Problem(Answer):
+    """RFC 9457; `file` and `problems` where a config is refused."""
+
+    type: str
+    title: str
+    status: Annotated[int, Field(ge=400, le=599)]
+    detail: str
+    instance: str
+    code: str
+    file: str | None = None
+    problems: list[ConfigFault] | None = None

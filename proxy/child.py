@@ -1,0 +1,158 @@
+"""A child process that is fed frames through its stdin and answers through its stdout: started, asked, killed.
+
+`FramedChild` is the parent's end. The child's end is `become_child`, then `frames` and `answer` until the feed ends.
+
+1. A child may hang, crash or eat memory: its parent kills it at a deadline, and its memory is limited.
+2. It has a low share of the processor beside the workers: users come first.
+3. Its stdout carries frames only; whatever a library prints goes to stderr.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import signal
+import sys
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Self
+
+from proxy import logs
+from proxy.process import child_environment, die_with_parent
+from proxy.traffic.frames import HEAD, MAX_PAYLOAD_BYTES, encode
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+    from collections.abc import Iterator
+
+READY = 64  # the kind of each child's first frame
+_START_S = 30.0  # imports take one second, several times that at a low priority on a busy machine
+_PIPE_BYTES = 1_048_576
+_NICENESS = 10
+
+
+# --- the parent's end ---
+class ChildLost(Exception):
+    """The process is of no use any more; `reason` says why: "time" at a deadline, "crash", or "idle"."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class FramedChild:
+    """A running child. Made by `start`; after ChildLost it must be killed."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls, module: str, *arguments: int) -> Self:
+        """A child that runs `python -m module` and is ready.
+
+        Raises ChildLost when it doesn't get that far, OSError without one.
+        """
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", module, *map(str, arguments)),
+            env={**os.environ, **child_environment()},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is the parent's business
+            limit=_PIPE_BYTES,
+        )
+        child = cls(process)
+        try:
+            await child.receive(READY, _START_S)
+        except BaseException:
+            await child.kill()
+            raise
+        return child
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def has_ended(self) -> bool:
+        return self._process.returncode is not None
+
+    async def wait(self) -> None:
+        """Returns when the child has ended."""
+        await self._process.wait()
+
+    async def kill(self) -> None:
+        """Ends the child at once and waits until it is gone."""
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        await asyncio.shield(self._process.wait())
+
+    def send(self, kind: int, payload: bytes) -> None:
+        """Hands a frame to the pipe. A child that is gone is noticed by `receive`."""
+        if self._process.stdin is None:
+            raise RuntimeError("the child was started with a pipe")
+        self._process.stdin.write(encode(kind, payload))
+
+    async def receive(self, wanted: int, timeout_s: float) -> bytes:
+        """The next frame's payload. Raises ChildLost: "time" after `timeout_s`, "crash" when it isn't `wanted`."""
+        reader = self._process.stdout
+        if reader is None:
+            raise RuntimeError("the child was started with a pipe")
+        try:
+            async with asyncio.timeout(timeout_s):
+                length, kind = HEAD.unpack(await reader.readexactly(HEAD.size))
+                if kind != wanted or length > MAX_PAYLOAD_BYTES:
+                    raise ChildLost("crash")
+                return await reader.readexactly(length)
+        except TimeoutError as error:
+            raise ChildLost("time") from error
+        except (asyncio.IncompleteReadError, OSError) as error:
+            raise ChildLost("crash") from error
+
+
+# --- the child's end ---
+@dataclass(frozen=True, slots=True)
+class _LogSettings:
+    """Such a child has no settings of its own; it says something only when its work breaks."""
+
+    log_format: str = "auto"
+    log_level: str = "info"
+
+
+def become_child(name: str, memory_bytes: int) -> None:
+    """Makes of this process such a child: ends with its parent, yields to users, has at most so much more memory."""
+    die_with_parent(signal.SIGKILL)  # nothing in here is worth finishing
+    for number in (signal.SIGINT, signal.SIGHUP):  # a terminal sends these to everybody; the parent decides
+        signal.signal(number, signal.SIG_IGN)
+    os.nice(_NICENESS)
+    logs.configure(_LogSettings(), process=name)
+    limit_memory(memory_bytes)
+
+
+def limit_memory(budget_bytes: int) -> None:
+    """At most `budget_bytes` more address space than now: beyond it Python raises MemoryError."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    limit = pages * resource.getpagesize() + budget_bytes
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+
+
+@contextmanager
+def pipes() -> Iterator[tuple[BinaryIO, BinaryIO]]:
+    """The feed and the way out, which is out of reach for `print` from here on."""
+    out = os.dup(1)
+    os.dup2(2, 1)
+    with os.fdopen(out, "wb") as answers, os.fdopen(0, "rb", closefd=False) as feed:
+        yield feed, answers
+
+
+def frames(feed: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Each frame's kind and payload, until the feed ends."""
+    while head := feed.read(HEAD.size):
+        length, kind = HEAD.unpack(head)
+        yield kind, feed.read(length)
+
+
+def answer(out: BinaryIO, kind: int, payload: bytes = b"") -> None:
+    out.write(encode(kind, payload))
+    out.flush()
