@@ -70,12 +70,17 @@ def test_reference_has_the_default_of_every_setting() -> None:
     """A default in the reference is the one in the code; those of the node and of secrets are told in words."""
     documented = {row[0]: row[2] for row in ROWS if row[0].startswith("CHANGEOVER_")}
     defaults = {
-        variable(name): str(field.default)
+        variable(name): _written(field.default)
         for name, field in Settings.model_fields.items()
         if field.default is not None and field.default_factory is None
     }
 
     assert defaults == {name: documented[name] for name in defaults}
+
+
+def _written(value: object) -> str:
+    """A value as one writes it into the environment."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def test_reference_has_the_commands_variables() -> None:
