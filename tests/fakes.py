@@ -349,8 +349,8 @@ class FakeControl:
     async def audit(self, limit: int, subject: str | None = None, before_id: int | None = None, /) -> list[Json]:
         line: Json = {"id": 1, "at": SINCE, "who": "ada", "action": "rollout.set", "subject": "feeds"}
         rows = [
-            {**line, "id": 2, "action": "diff.state", "before": None, "after": None, "reason": "noise"},
-            {**line, "before": {"percentage": 1}, "after": {"percentage": 5}, "reason": "wave 1"},
+            {**line, "id": 2, "action": "diff.state", "before": None, "after": None, "reason": "noise", "origin": ""},
+            {**line, "before": {"percentage": 1}, "after": {"percentage": 5}, "reason": "wave 1", "origin": "10.0.0.7"},
         ]
         found = [row for row in rows if subject in {None, row["subject"]} and row["id"] < (before_id or 99)]
         return self._answer(found[:limit])

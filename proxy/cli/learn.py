@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Json = dict[str, Any]
-SECTIONS = ("ignore", "unordered")
+SECTIONS = ("ignore", "unordered", "pattern")
 _RECOGNISED = {
     "timestamp": "a time near the request's",
     "uuid": "a UUID",
@@ -70,5 +70,6 @@ def proposal_lines(found: Json) -> Iterator[str]:
         if own:
             yield f"  {section}:"
         for each in own:
-            rule = json.dumps(each["rule"], ensure_ascii=False)
-            yield f"    - {rule}  # {_RECOGNISED[each['recognised']]}, {each['evidence']}"
+            place = json.dumps(each["rule"], ensure_ascii=False)
+            line = f"{place}: {json.dumps(each['form'])}" if section == "pattern" else f"- {place}"
+            yield f"    {line}  # {_RECOGNISED[each['recognised']]}, {each['evidence']}"

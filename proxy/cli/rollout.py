@@ -130,7 +130,7 @@ def history(route: str | None, output: str, admin_url: str) -> None:
         return
     if not rows:
         say("nothing has been changed yet")
-    columns = ("when", "who", "what", "route", "before", "after", "reason")
+    columns = ("when", "who", "from", "what", "route", "before", "after", "reason")
     print_table(columns, [_history_row(line) for line in rows])
 
 
@@ -140,7 +140,8 @@ def _is_rollout(line: dict[str, Any]) -> bool:
 
 def _history_row(line: dict[str, Any]) -> list[str]:
     before, after = _audited(line["before"]), _audited(line["after"])
-    return [moment(line["at"]), line["who"], line["action"], line["subject"], before, after, line["reason"]]
+    who, origin = line["who"], line.get("origin") or NOTHING
+    return [moment(line["at"]), who, origin, line["action"], line["subject"], before, after, line["reason"]]
 
 
 def _audited(value: Any) -> str:

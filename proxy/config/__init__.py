@@ -4,16 +4,16 @@ Every fault names its place as `file:line:col`, all of them at once. Nothing her
 or talks to a store. From here the values go to the control process, and as a document to the workers.
 """
 
+from proxy.config.add_rule import add_rule
 from proxy.config.edit import set_percentage
 from proxy.config.file import read, write_atomically
-from proxy.config.ignore import add_ignored
 from proxy.config.load import Loaded, build, load, parse
 from proxy.config.schema import schema
 from proxy.config.snapshot import rollout_document, rollout_from_document
 
 __all__ = [
     "Loaded",
-    "add_ignored",
+    "add_rule",
     "build",
     "load",
     "parse",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from proxy.control.rollout import LiveRollout
     from proxy.control.store_threads import StoreThreads
     from proxy.core.model import Rollout, Route
+    from proxy.core.rule_line import RuleLine
     from proxy.store import Store
 
 Json = dict[str, Any]
@@ -87,32 +88,27 @@ class Changes:
             answer = {**self._route_answer(self.route(name)), "changed": is_changed, "file": str(self._live.file)}
         return {**answer, "audited": await self._recorder.is_audited(AUDIT_PATIENCE_S)}
 
-    async def add_rule(
-        self, name: str, rule: str, comment: str, reason: str, who: str, *, is_unordered: bool = False
-    ) -> Json:
-        """Adds a place to what a route's comparison ignores, in the file, and puts it in force. Raises as above.
-
-        With `is_unordered` only the order of the list there is ignored.
-        """
-        add = partial(config.add_ignored, comment=comment, section="unordered" if is_unordered else "ignore")
+    async def add_rule(self, name: str, line: RuleLine, comment: str, reason: str, who: str) -> Json:
+        """Adds a rule to a route's comparison, in the file, and puts it in force. Raises as above."""
+        add = partial(config.add_rule, comment=comment)
         async with self._lock:
             await self._reload(BY_FILE, f"file on {self._node}", "")
-            is_changed = await asyncio.to_thread(self._edit, add, name, rule)
+            is_changed = await asyncio.to_thread(self._edit, add, name, line)
             await self._reload("rule.added", who, reason)
         return {"changed": is_changed, "file": str(self._live.file)}
 
-    async def preview_rule(self, name: str, rule: str, comment: str) -> list[Json]:
+    async def preview_rule(self, name: str, line: RuleLine, comment: str) -> list[Json]:
         """What `add_rule` would change in the file, line by line (see `changed_lines`). Raises as above."""
         file = self._live.file
 
         def edited() -> list[Json]:
             text = config.read(file)
-            changed = config.add_ignored(text, name, rule, comment, file=str(file), environ=self._environ)
+            changed = config.add_rule(text, name, line, comment, file=str(file), environ=self._environ)
             return changed_lines(text, changed)
 
         return await asyncio.to_thread(edited)
 
-    def _edit(self, edit: Callable[..., str], name: str, value: float | str) -> bool:
+    def _edit(self, edit: Callable[..., str], name: str, value: float | RuleLine) -> bool:
         """Writes the file with `edit(text, name, value)`; whether that changed it."""
         file = self._live.file
         text = config.read(file)

@@ -197,6 +197,7 @@ def audit_rows(rows: Iterable[AuditRow]) -> list[Json]:
             "before": row.before,
             "after": row.after,
             "reason": row.reason,
+            "origin": row.origin,
         }
         for row in rows
     ]

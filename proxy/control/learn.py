@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from proxy.core.learn import MIN_SELF_SHOWN, Observed, Proposal, propose
+from proxy.core.rule_line import RuleLine
 from proxy.errors import ConfigError, NotFound, Refused
 
 if TYPE_CHECKING:
@@ -63,10 +64,9 @@ class Learn:
 
     async def _write(self, route: str, proposal: Json, reason: str, who: str) -> Json:
         comment = f"{who}: {reason} ({proposal['rule']} {proposal['evidence']})"
+        line = RuleLine(proposal["section"], proposal["rule"], proposal["form"])
         try:
-            await self._changes.add_rule(
-                route, proposal["rule"], comment, reason, who, is_unordered=proposal["section"] == "unordered"
-            )
+            await self._changes.add_rule(route, line, comment, reason, who)
         except (Refused, NotFound, ConfigError) as error:
             return {**proposal, "note": str(error)}
         return {**proposal, "note": ""}
@@ -103,7 +103,8 @@ def _observed(detail: SignatureDetail) -> Iterator[Observed]:
 
 
 def _proposal_row(proposal: Proposal) -> Json:
-    return {"section": proposal.section, "rule": proposal.rule, "recognised": proposal.recognised}
+    line = proposal.line
+    return {"section": line.section, "rule": line.place, "form": line.form, "recognised": proposal.recognised}
 
 
 def _evidence(kind: str, path: str, place: list[SignatureRow]) -> Json:

@@ -13,13 +13,14 @@ import asyncio
 import time
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
 from proxy.control.buffer import Buffer
 from proxy.errors import StoreError
+from proxy.origin import ORIGIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -41,7 +42,7 @@ STOP_S = 10.0  # a last batch takes milliseconds, a locked SQLite file its busy 
 
 @dataclass(frozen=True, slots=True)
 class AuditLine:
-    """One change somebody made, on its way to the store."""
+    """One change somebody made, on its way to the store. `origin`: that of the request under way when it was made."""
 
     who: str
     action: str
@@ -50,6 +51,7 @@ class AuditLine:
     after: Any
     reason: str
     at: float
+    origin: str = field(default_factory=ORIGIN.get)
 
 
 class Recorder:
@@ -237,7 +239,7 @@ class Recorder:
             line = self._audit[0]
             await self.in_thread(
                 lambda line=line: self._store.add_audit(  # type: ignore[misc]  # mypy can't infer a default's type
-                    line.who, line.action, line.subject, line.before, line.after, line.reason, line.at
+                    line.who, line.action, line.subject, line.before, line.after, line.reason, line.at, line.origin
                 )
             )
             self._audit.popleft()

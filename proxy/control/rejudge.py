@@ -5,21 +5,25 @@
 3. What can't be judged (no example, a cut body, a comparison that gave up) is decided by the rules' text alone.
 4. Pairs of users come first: one example is under way at a time, through the same comparers, and at most MAX_SIGNATURES
    of a route are looked at, the most frequent ones.
+5. Under which rules a route was judged stands in the store. So rules that changed while no node ran are found by the
+   first that starts, and what one node has judged the others leave alone.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+import json
+from dataclasses import fields, is_dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from proxy.control.example import decode_example
 from proxy.core.evidence import Verdict, encode_pair
 from proxy.core.ignoring import covering_rule
-from proxy.core.model import CompareRules
+from proxy.core.signature import ALGORITHM
 from proxy.errors import NotFound, StoreError
 
 if TYPE_CHECKING:
@@ -28,16 +32,16 @@ if TYPE_CHECKING:
     from proxy.control.comparers import Comparers
     from proxy.control.outcome import Outcome
     from proxy.control.store_threads import StoreThreads
+    from proxy.core.model import CompareRules
     from proxy.store import SignatureRow, Store
 
 log = structlog.get_logger(__name__)
 
 MAX_SIGNATURES = 200  # eight examples each, some milliseconds of a comparer for one
 RETRY_S = 5.0  # after the store was away
+ROOM_S, ROOM_TRIES = 0.2, 50  # how long one example waits for room among the pairs of users
 WHO = "changeover"
 _SECTIONS = ("ignore", "ignore_headers", "unordered", "keys", "images")
-
-Rules = dict[str, CompareRules]
 
 
 class Rejudge:
@@ -50,7 +54,7 @@ class Rejudge:
         self._threads = threads
         self._comparers = comparers
         self._rules = rules
-        self._judged: Rules | None = None
+        self._judged: dict[str, CompareRules] = {}  # what this node knows to have been judged: route -> rules
         self._wanted = asyncio.Event()
 
     def wake(self) -> None:
@@ -71,16 +75,18 @@ class Rejudge:
                 log.exception("examples.unjudged")
 
     async def judge(self) -> None:
-        """The signatures of routes whose rules are others; at first those that the rules' text decides otherwise."""
+        """The signatures of routes that were judged under other rules."""
         rules = {route: replace(each, noise_millipercent=0) for route, each in self._rules().items()}
-        for route, own in rules.items():
-            if self._judged is not None and self._judged.get(route, CompareRules()) == own:
-                continue
-            rows = await self._threads.run(partial(self._store.signatures, route))
-            for row in rows[:MAX_SIGNATURES]:
-                if self._judged is not None or bool(row.rule) != bool(covering_rule(own, row.kind, row.path)):
+        changed = {route: own for route, own in rules.items() if self._judged.get(route) != own}
+        stored = await self._threads.run(self._store.judged_rules) if changed else {}
+        for route, own in changed.items():
+            digest = rules_digest(own)
+            if stored.get(route) != digest:
+                rows = await self._threads.run(partial(self._store.signatures, route))
+                for row in rows[:MAX_SIGNATURES]:
                     await self._judge_signature(row, own)
-        self._judged = rules
+                await self._threads.run(partial(self._store.set_judged_rules, route, digest))
+            self._judged[route] = own
 
     async def _judge_signature(self, row: SignatureRow, rules: CompareRules) -> None:
         shown = await self._is_shown(row)
@@ -112,14 +118,34 @@ class Rejudge:
         return False if is_certain else None
 
     async def _compare(self, encoded: bytes) -> Outcome | None:
-        """None where the comparers have no room."""
+        """None where the comparers have no room for long."""
         done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
         def settle(outcome: Outcome) -> None:
             if not done.done():
                 done.set_result(outcome)
 
-        return await done if self._comparers.submit(encoded, settle) else None
+        for _ in range(ROOM_TRIES):
+            if self._comparers.submit(encoded, settle):
+                return await done
+            await asyncio.sleep(ROOM_S)
+        return None
+
+
+def rules_digest(rules: CompareRules) -> str:
+    """A name of rules that equal ones share in every process, and of the algorithm of the signatures."""
+    return sha256(json.dumps([ALGORITHM, _plain(rules)]).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """A value made of what JSON has, sets in order."""
+    if is_dataclass(value):
+        return [type(value).__name__, *(_plain(getattr(value, each.name)) for each in fields(value))]
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return repr(value)
 
 
 def _is_full(outcome: Outcome) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,8 +21,9 @@ class StoreThreads:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="query")
 
     async def run(self, ask: Callable[[], _T]) -> _T:
-        """What `ask` returns or raises."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, ask)
+        """What `ask` returns or raises. It knows where the request came from, as whoever awaits it."""
+        context = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(self._pool, context.run, ask)
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from proxy.control import figures
 from proxy.core.ignoring import ignoring_rule
+from proxy.core.rule_line import RuleLine
 from proxy.errors import ConfigError, Conflict, NotFound, Refused
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ class Triage:
         if rule is None:
             return {**nothing, "note": _no_rule(row)}
         try:
-            lines = await self._changes.preview_rule(row.route, rule, _comment(who, reason, ticket))
+            line = RuleLine("ignore", rule)
+            lines = await self._changes.preview_rule(row.route, line, _comment(who, reason, ticket))
         except (Refused, NotFound, ConfigError) as error:
             return {**nothing, "note": f"the rule {rule} can't be written, the state alone will be set: {error}"}
         return {**nothing, "lines": lines}
@@ -96,7 +98,7 @@ class Triage:
     async def _write_rule(self, row: SignatureRow, rule: str, comment: str, reason: str, who: str) -> str:
         """Why the rule could not be written, or ""."""
         try:
-            await self._changes.add_rule(row.route, rule, comment, reason, who)
+            await self._changes.add_rule(row.route, RuleLine("ignore", rule), comment, reason, who)
         except (Refused, NotFound, ConfigError) as error:
             return f"the rule {rule} could not be written, the state alone was set: {error}"
         return ""

@@ -1,7 +1,8 @@
 """What a rule should say of a place that differs between two answers of legacy: recognised by its values. Pure.
 
 Only what is volatile by its kind is proposed: the time of the answer, ids made for it, tokens, counters, random order.
-A place with one value that is none of these gets no proposal: a fault of new would look like that.
+A place with one value that is none of these gets no proposal: a fault of new would look like that. Where all values
+share a form, the rule asks for it, so that null, a missing member or another type is found; else the place is ignored.
 """
 
 from __future__ import annotations
@@ -9,18 +10,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from proxy.core.ignoring import ignoring_rule
 from proxy.core.instant import read_instant, seconds_between
 from proxy.core.paths import EACH, Path, parse
+from proxy.core.rule_line import RuleLine
 from proxy.core.shape import REORDERED
 from proxy.core.signature import PLACEHOLDER
+from proxy.core.value_rules import Pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-Section = Literal["ignore", "unordered"]
 
 MIN_SELF_SHOWN = 3  # pairs of legacy with itself: one or two may be a deployment, or a write in between
 MIN_COUNTED = 3  # values in a row that make a counter
@@ -43,10 +44,9 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A line for `section` of a route's `compare`, and what the place was recognised as."""
+    """A line for a route's `compare`, and what the place was recognised as."""
 
-    section: Section
-    rule: str
+    line: RuleLine
     recognised: str
 
 
@@ -54,9 +54,13 @@ def propose(kind: str, path: str, observed: Sequence[Observed]) -> Proposal | No
     """The rule for a place with these differences; None where nothing is recognised, or no rule can name it."""
     if observed and kind == "body" and all(each.shape == REORDERED for each in observed):
         steps = parse(path).steps
-        return Proposal("unordered", str(Path(tuple(EACH if step == PLACEHOLDER else step for step in steps))), "order")
+        place = str(Path(tuple(EACH if step == PLACEHOLDER else step for step in steps)))
+        return Proposal(RuleLine("unordered", place), "order")
     recognised, rule = recognise(observed), ignoring_rule(kind, path)
-    return Proposal("ignore", rule, recognised) if recognised and rule else None
+    if not recognised or not rule:
+        return None
+    form = _form(recognised, observed)
+    return Proposal(RuleLine("pattern", rule, form) if form else RuleLine("ignore", rule), recognised)
 
 
 def recognise(observed: Sequence[Observed]) -> str:
@@ -67,6 +71,16 @@ def recognise(observed: Sequence[Observed]) -> str:
         if all(is_one(value, each.at) for each in observed for value in (each.before, each.after)):
             return name
     return "counter" if _is_counter(observed) else ""
+
+
+def _form(recognised: str, observed: Sequence[Observed]) -> str:
+    """The pattern's name that every value has, which goes on being compared with; "" where none does."""
+    return next((form for form in _FORMS[recognised] if _all_have(form, observed)), "")
+
+
+def _all_have(form: str, observed: Sequence[Observed]) -> bool:
+    pattern = Pattern(form)
+    return all(pattern.accepts(each.before, each.after) for each in observed)
 
 
 def _is_near(value: Any, at: float) -> bool:
@@ -92,4 +106,6 @@ def _is_counter(observed: Sequence[Observed]) -> bool:
     return all(type(value) is int for value in values) and all(a < b for a, b in pairwise(values))
 
 
+# What a rule can still ask of such values, the most telling first.
+_FORMS = {"timestamp": ("datetime", "integer"), "uuid": ("uuid",), "token": ("masked", "hex"), "counter": ("integer",)}
 _KINDS: dict[str, Callable[[Any, float], bool]] = {"timestamp": _is_near, "uuid": _is_uuid, "token": _is_token}

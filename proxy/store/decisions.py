@@ -16,6 +16,7 @@ from sqlalchemy import delete, insert, select, update
 from proxy.core.model import ALL_MILLIPERCENT, EVERY_ROUTE, Hold
 from proxy.core.triage import SETTABLE_STATES
 from proxy.errors import Conflict, NotFound, Refused, StoreError
+from proxy.origin import ORIGIN
 from proxy.store.counts import compared
 from proxy.store.tables import AUDIT, HOLDS, INSTALLATION, SIGNATURES
 from proxy.store.upsert import insert_into
@@ -138,11 +139,19 @@ def unknown_signature(id_: str) -> NotFound:
 
 
 def add_audit(
-    connection: Connection, at: float, who: str, action: str, subject: str, before: Any, after: Any, reason: str
+    connection: Connection,
+    at: float,
+    who: str,
+    action: str,
+    subject: str,
+    before: Any,
+    after: Any,
+    reason: str,
+    origin: str,
 ) -> None:
     """Appends a line; `before` and `after` are JSON values or None."""
     line = {"who": who, "action": action, "subject": subject, "before": before, "after": after, "reason": reason}
-    connection.execute(insert(AUDIT), {"at": at, **line})
+    connection.execute(insert(AUDIT), {"at": at, "origin": origin, **line})
 
 
 def audit(connection: Connection, limit: int, before_id: int | None, subject: str | None) -> list[AuditRow]:
@@ -166,7 +175,7 @@ def _changed(
     connection: Connection, at: float, who: str, action: str, subject: str, before: Any, after: Any, reason: str
 ) -> None:
     connection.execute(update(INSTALLATION).values(version=INSTALLATION.c.version + 1))
-    add_audit(connection, at, who, action, subject, before, after, reason)
+    add_audit(connection, at, who, action, subject, before, after, reason, ORIGIN.get())
 
 
 def _installed(found: _Found | None) -> _Found:

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from proxy.errors import StoreError
-from proxy.store import counts, decisions, noise, schema, sightings, signatures, trend, users
+from proxy.origin import ORIGIN
+from proxy.store import counts, decisions, judged, noise, schema, sightings, signatures, trend, users
 from proxy.store.database import Database
 from proxy.store.limits import Limits
 from proxy.store.sweep import sweep
@@ -156,6 +157,16 @@ class Store:
         with self._writing() as connection:
             decisions.set_rule(connection, id_, rule, by, self._clock())
 
+    def judged_rules(self) -> dict[str, str]:
+        """Route -> digest of the rules under which its examples were judged; without those never judged."""
+        with self._reading() as connection:
+            return judged.judged_rules(connection)
+
+    def set_judged_rules(self, route: str, digest: str) -> None:
+        """Notes that a route's examples have been judged under these rules."""
+        with self._writing() as connection:
+            judged.set_judged_rules(connection, route, digest)
+
     # --- holds -----------------------------------------------------------------------------------------------
     def holds(self) -> tuple[Hold, ...]:
         with self._reading() as connection:
@@ -196,11 +207,16 @@ class Store:
         after: Any = None,
         reason: str = "",
         at: float | None = None,
+        origin: str | None = None,
     ) -> None:
-        """Appends a line; `before` and `after` are JSON values. Holds and triage have written theirs already."""
+        """Appends a line; `before` and `after` are JSON values. Holds and triage have written theirs already.
+
+        Without `origin` it is that of the request under way.
+        """
         moment = self._clock() if at is None else at
+        come_from = ORIGIN.get() if origin is None else origin
         with self._writing() as connection:
-            decisions.add_audit(connection, moment, who, action, subject, before, after, reason)
+            decisions.add_audit(connection, moment, who, action, subject, before, after, reason, come_from)
 
     def audit(self, limit: int = 100, before_id: int | None = None, subject: str | None = None) -> list[AuditRow]:
         """The latest lines, of one subject or all, newest first; `before_id` goes on where an earlier answer ended."""

@@ -70,6 +70,7 @@ ROUTES = Table(
     METADATA,
     Column("route", SafeText, primary_key=True),
     Column("user_level", Integer, nullable=False),  # see proxy/store/users.py
+    Column("judged_rules", SafeText, nullable=False, server_default=""),  # see proxy/store/judged.py
 )
 
 ROUTE_TOTALS = Table(
@@ -193,4 +194,5 @@ AUDIT = Table(
     Column("before", JSON(none_as_null=True)),
     Column("after", JSON(none_as_null=True)),
     Column("reason", SafeText, nullable=False),
+    Column("origin", SafeText, nullable=False, server_default=""),
 )

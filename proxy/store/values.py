@@ -129,7 +129,10 @@ class SignatureDetail:
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
-    """One change somebody made. `before` and `after` are JSON values, or None where there was or is nothing."""
+    """One change somebody made. `before` and `after` are JSON values, or None where there was or is nothing.
+
+    `origin` is the address from which it was asked for, `unix` for a Unix socket, "" where no request asked for it.
+    """
 
     id: int
     at: float
@@ -139,6 +142,7 @@ class AuditRow:
     before: Any
     after: Any
     reason: str
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)

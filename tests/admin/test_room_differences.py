@@ -334,14 +334,14 @@ def test_values_are_those_of_the_signature():
 def test_audit_shows_who_what_and_why(client: httpx.Client):
     """Newest first."""
     text = text_of(client.get("/audit"))
-    assert "Who ada What rollout.set feeds Before → after 1 % → 5 % Why wave 1" in text
+    assert "Who ada from 10.0.0.7 What rollout.set feeds Before → after 1 % → 5 % Why wave 1" in text
 
 
 def test_audit_is_a_file_too(client: httpx.Client):
     """For a spreadsheet."""
     response = client.get("/audit.csv?subject=feeds")
     assert "text/csv; charset=utf-8" == response.headers["content-type"]
-    expected = "2026-09-21 14:13:20Z,ada,rollout.set,feeds,1 % → 5 %,wave 1"
+    expected = "2026-09-21 14:13:20Z,ada,rollout.set,feeds,1 % → 5 %,wave 1,10.0.0.7"
     assert (True, "attachment" in response.headers["content-disposition"]) == (expected in response.text, True)
 
 

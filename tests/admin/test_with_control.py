@@ -101,7 +101,7 @@ def test_fake_has_no_field_that_the_real_one_lacks(play: Callable[[Scenario], No
 
 
 def test_rollout_put_edits_the_file_and_is_audited(play: Callable[[Scenario], None]):
-    """The wish is in the file, in force for the whole group, and in the audit log with who and why."""
+    """The wish is in the file, in force for the whole group, and in the audit log with who, why and from where."""
 
     async def scenario(client: httpx.AsyncClient, settings: Settings) -> None:
         before = settings.config.read_text()
@@ -117,6 +117,11 @@ def test_rollout_put_edits_the_file_and_is_audited(play: Callable[[Scenario], No
         assert 1 == len(changed)
         line = (await get(client, "/api/v1/audit"))[0]
         assert ("ada", "rollout.set", "wave 2") == (line["who"], line["action"], line["reason"])
+        await client.put("/api/v1/routes/items/hold", json={"reason": "errors"})
+        written_by_store = (await get(client, "/api/v1/audit"))[0]
+        assert ("127.0.0.1", "hold.put", "127.0.0.1") == (
+            line["origin"], written_by_store["action"], written_by_store["origin"],
+        )  # fmt: skip
 
     play(scenario)
 

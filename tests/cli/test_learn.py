@@ -19,19 +19,31 @@ if TYPE_CHECKING:
 LEARN = ("diffs", "learn", "--route", "feeds")
 
 
-def proposal(rule: str, section: str = "ignore", recognised: str = "timestamp") -> dict[str, Any]:
+def proposal(rule: str, section: str = "ignore", recognised: str = "timestamp", form: str = "") -> dict[str, Any]:
     evidence = {"evidence": "in 990 of 1,000 noise pairs", "signatures": ["a1b2c3d4e5f6"]}
-    return {"rule": rule, "section": section, "recognised": recognised, "kind": "body", "path": rule, **evidence}
+    return {
+        "rule": rule,
+        "section": section,
+        "form": form,
+        "recognised": recognised,
+        "kind": "body",
+        "path": rule,
+        **evidence,
+    }
 
 
-PROPOSALS = [proposal("$.made_at"), proposal("$.tags", "unordered", "order"), proposal('$["a b"]', recognised="uuid")]
+PROPOSALS = [
+    proposal("$.made_at"),
+    proposal("$.tags", "unordered", "order"),
+    proposal('$["a b"]', "pattern", "uuid", "uuid"),
+]
 
 
 def test_learn_prints_lines_for_the_route_with_their_evidence(run: Run, control: FakeControl):
     """They can be pasted into the config, and say in a comment what they rest on; nothing is written."""
     control.proposed = {"proposals": PROPOSALS, "unrecognised": []}
     found = run(*LEARN)
-    expected = {"compare": {"ignore": ["$.made_at", '$["a b"]'], "unordered": ["$.tags"]}}
+    expected = {"compare": {"ignore": ["$.made_at"], "unordered": ["$.tags"], "pattern": {'$["a b"]': "uuid"}}}
     assert expected == YAML(typ="safe").load(found.stdout)
     assert '    - "$.made_at"  # a time near the request\'s, in 990 of 1,000 noise pairs' in found.stdout.splitlines()
     assert [] == control.calls

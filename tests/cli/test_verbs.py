@@ -106,7 +106,10 @@ def test_rollout_hold_and_release_take_the_route_down_and_back(run: Run, control
 def test_rollout_history_shows_rollouts_only(run: Run):
     """Decisions about differences are not part of a rollout's history."""
     lines = run("rollout", "history").stdout.splitlines()
-    assert [2, ["ada", "rollout.set", "feeds", "1", "%", "5", "%", "wave", "1"]] == [len(lines), lines[1].split()[2:]]
+    assert [2, ["ada", "10.0.0.7", "rollout.set", "feeds", "1", "%", "5", "%", "wave", "1"]] == [
+        len(lines),
+        lines[1].split()[2:],
+    ]
 
 
 def test_rollout_history_of_another_route_is_empty(run: Run):

@@ -106,7 +106,7 @@ def test_proposals_are_written_where_they_are_asked_for(tmp_path: Path):
             answer = await control.write_proposals("feeds", ["$.made_at", "$.tags"], "learned", "ada")
             assert ["", ""] == [each["note"] for each in answer["written"]]
             assert before != settings.config.read_text()
-            assert 'compare: {unordered: ["$.tags"], ignore: ["$.made_at"]}' in settings.config.read_text()
+            assert 'compare: {unordered: ["$.tags"], pattern: {"$.made_at": "datetime"}}' in settings.config.read_text()
             assert "ada: learned ($.made_at in 4 of 4 noise pairs)" in settings.config.read_text()
             await until_answer(lambda: learned(control), lambda found: list(found) == ["$.trace"])
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from proxy.control.changes import changed_lines
-from tests.control.nodes import linked, make_settings, run, running, until, until_answer
+from tests.control.nodes import linked, make_settings, open_store, run, running, until, until_answer
 from tests.control.pairs import encoded_pair, make_answer
 
 if TYPE_CHECKING:
@@ -205,6 +205,45 @@ def test_rule_that_leaves_some_examples_hides_nothing(tmp_path: Path):
             assert {path: ("new", "")} == await states_of(control)
 
     run(scenario)
+
+
+def test_rule_that_came_while_no_node_ran_hides_too(tmp_path: Path):
+    """The node that starts finds that the examples were judged under other rules; and gives back what a rule hid."""
+
+    async def scenario() -> None:
+        async with node_with(tmp_path, encoded_pair({"n": 1.0}, {"n": 1.5})) as (control, settings, _):
+            await until_answer(lambda: judged(control), lambda digests: "feeds" in digests)
+        plain = settings.config.read_text()
+        match = '    match: {path: "/api/feeds"}'
+        settings.config.write_text(plain.replace(match, match + '\n    compare: {tolerance: {"$.n": 1}}', 1))
+        async with running(settings) as control:
+            await until_answer(
+                lambda: states_of(control), lambda found: found["$.n"] == ("ignored", "compare: tolerance")
+            )
+        settings.config.write_text(plain)
+        async with running(settings) as control:
+            await until_answer(lambda: states_of(control), lambda found: found["$.n"] == ("new", ""))
+
+    run(scenario)
+
+
+def test_examples_that_another_node_has_judged_are_left_alone(tmp_path: Path):
+    """A second node with the same rules and store finds the digest of its own rules, and compares nothing again."""
+
+    async def scenario() -> None:
+        async with node_with(tmp_path, BOTH) as (control, settings, found):
+            await until_answer(lambda: judged(control), lambda digests: "feeds" in digests)
+            with open_store(settings) as store:
+                store.set_rule(found["$.n"]["id"], "$.elsewhere", {"who": "bo", "reason": "to be seen"})
+        async with running(settings) as control:
+            await control._rejudge.judge()
+            assert ("ignored", "$.elsewhere") == (await states_of(control))["$.n"]
+
+    run(scenario)
+
+
+async def judged(control: Control) -> dict[str, str]:
+    return control._store.judged_rules()
 
 
 def test_versions_of_new_are_kept_with_the_signature(tmp_path: Path):

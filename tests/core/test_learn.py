@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from proxy.core.learn import NEAR_S, Observed, Proposal, propose, recognise
+from proxy.core.rule_line import RuleLine
 
 NOW = 1_790_000_000.0  # 2026-09-21 14:13:20 UTC
 ONE, OTHER = "3f2b8c1e-9d4a-4f6b-8a7c-1e2d3c4b5a69", "0a1b2c3d-4e5f-4a6b-9c8d-7e6f5a4b3c2d"
@@ -55,15 +56,38 @@ def test_timestamp_is_near_the_request(off_s, recognised):
 
 def test_place_is_proposed_as_an_operator_would_write_it():
     """Members whose names are data become `[*]`, headers are named as such."""
-    assert Proposal("ignore", "$.users[*].etag", "uuid") == propose("body", '$.users["{id}"].etag', seen((ONE, OTHER)))
-    assert Proposal("ignore", "header:x-nonce", "token") == propose("header", "x-nonce", seen((HEX, HEX[::-1])))
+    users, nonce = RuleLine("pattern", "$.users[*].etag", "uuid"), RuleLine("pattern", "header:x-nonce", "hex")
+    assert Proposal(users, "uuid") == propose("body", '$.users["{id}"].etag', seen((ONE, OTHER)))
+    assert Proposal(nonce, "token") == propose("header", "x-nonce", seen((HEX, HEX[::-1])))
+
+
+@pytest.mark.parametrize(
+    ("pairs", "line"),
+    [
+        ([("2026-09-21T14:13:20.1Z", "2026-09-21T14:13:20.2Z")], RuleLine("pattern", "$.a", "datetime")),
+        ([(1_790_000_000, 1_790_000_001)], RuleLine("pattern", "$.a", "integer")),
+        ([("Mon, 21 Sep 2026 14:13:20 GMT", "Mon, 21 Sep 2026 14:13:21 GMT")], RuleLine("ignore", "$.a")),
+        ([("2026-09-21T14:13:20Z", 1_790_000_000)], RuleLine("ignore", "$.a")),
+        ([("masked:token:0123456789ab", "masked:token:ba9876543210")], RuleLine("pattern", "$.a", "masked")),
+        ([("masked:token:0123456789ab", HEX)], RuleLine("ignore", "$.a")),
+        ([(HEX, HEX[::-1]), (HEX, "Zk9TdEhPa1Jxb1VqN0w=")], RuleLine("ignore", "$.a")),
+        ([(7, 8), (9, 10), (12, 12)], RuleLine("pattern", "$.a", "integer")),
+    ],
+)
+def test_rule_asks_for_the_form_that_all_values_share(pairs, line):
+    """What has it on one side only, or in some examples only, can but be ignored."""
+    proposal = propose("body", "$.a", seen(*pairs))
+    assert proposal is not None
+    assert line == proposal.line
 
 
 def test_random_order_is_unordered_and_not_ignored():
     """The items go on being compared; a list that also changes otherwise gets no proposal."""
     reordered = seen(([1, 2], [2, 1]), shape="reordered")
-    assert Proposal("unordered", "$.users[*].tags", "order") == propose("body", '$.users["{id}"].tags', reordered)
-    assert Proposal("unordered", "$", "order") == propose("body", "$", reordered)
+    assert Proposal(RuleLine("unordered", "$.users[*].tags"), "order") == propose(
+        "body", '$.users["{id}"].tags', reordered
+    )
+    assert Proposal(RuleLine("unordered", "$"), "order") == propose("body", "$", reordered)
     assert propose("body", "$.tags", [*reordered, *seen(([1], [2]))]) is None
 
 

@@ -20,11 +20,14 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
+from proxy.admin.access.origins import Origins
 from proxy.admin.access.rights import NOBODY, SAFE_METHODS, UNCHANGING, Role, Visitor, needed_role
 from proxy.admin.access.roster import MAX_NAME_CHARACTERS
 from proxy.admin.problems import problem
 from proxy.admin.room.frame import error_page, wants_page
 from proxy.admin.room.signing_in import ask_again, sign_in_page
+from proxy.core.trusted import TrustedProxies
+from proxy.origin import ORIGIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from proxy.admin.access.door import Door, SignOn
+    from proxy.admin.access.door import Door
     from proxy.admin.access.session import Sessions
 
 PROBES = frozenset({"/livez", "/readyz"})
@@ -48,11 +51,20 @@ class Guard:
         self._app = app
         self._door = door
         self._sessions = sessions
+        self._origins = Origins(door.sign_on.proxies if door.sign_on else TrustedProxies())
         self._now = now
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = self._refusal(Request(scope)) if scope["type"] == "http" else None
-        await (refusal or self._app)(scope, receive, send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        answer = self._refusal(request) or self._app
+        token = ORIGIN.set(self._origins.of(request))
+        try:
+            await answer(scope, receive, send)
+        finally:
+            ORIGIN.reset(token)
 
     def _refusal(self, request: Request) -> Response | None:
         state = request.scope.setdefault("state", {})
@@ -83,10 +95,17 @@ class Guard:
         key = None if id_ is None else self._door.key_by_id(id_, now)
         if key is not None and key.role >= Role.VIEWER:
             return key.visitor
-        person = None if self._door.sign_on is None else _signed_on(request, self._door.sign_on)
+        person = None if self._door.sign_on is None else self._signed_on(request, self._door.sign_on.header)
         if person is not None:
             return Visitor(self._door.roster.role_of(person) or Role.ANYONE, person)
         return NOBODY if key is None else key.visitor
+
+    def _signed_on(self, request: Request, header: str) -> str | None:
+        """Who the sign-on proxy says it is; nobody where it isn't that proxy which speaks, or says it twice."""
+        said = request.headers.getlist(header)
+        person = said[0].strip() if len(said) == 1 else ""
+        is_usable = person.isascii() and person.isprintable() and 0 < len(person) <= MAX_NAME_CHARACTERS
+        return person if is_usable and self._origins.is_listed(request) else None
 
     def _refuse_host(self, request: Request) -> Response | None:
         """Rule 2. An address is no name that could be rebound; where everybody is let in, only ours will do."""
@@ -140,19 +159,6 @@ def _bearer(request: Request) -> str | None:
         return None
     scheme, _, token = given.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
-
-
-def _signed_on(request: Request, sign_on: SignOn) -> str | None:
-    """Who the sign-on proxy says it is; nobody where it isn't that proxy which speaks, or says it twice."""
-    said = request.headers.getlist(sign_on.header)
-    if len(said) != 1 or not said[0].strip():
-        return None
-    peer = None if request.client is None else ip_address(request.client.host.partition("%")[0])
-    if peer is not None and peer.version == 6 and peer.ipv4_mapped is not None:
-        peer = peer.ipv4_mapped
-    person = said[0].strip()
-    is_usable = person.isascii() and person.isprintable() and len(person) <= MAX_NAME_CHARACTERS
-    return person if sign_on.proxies.has(peer) and is_usable else None
 
 
 def _refuse_foreign_page(request: Request) -> Response | None:

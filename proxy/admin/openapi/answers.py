@@ -14,9 +14,9 @@ from proxy.core.difference import Kind  # noqa: TC001
 
 # Not for type checkers alone: pydantic reads annotations at run time.
 from proxy.core.evidence import Unkept  # noqa: TC001
-from proxy.core.learn import Section  # noqa: TC001
 from proxy.core.model import Side  # noqa: TC001
 from proxy.core.noise import NoiseVerdict  # noqa: TC001
+from proxy.core.rule_line import Section  # noqa: TC001
 from proxy.core.stage import Stage  # noqa: TC001
 from proxy.core.triage import State  # noqa: TC001
 
@@ -260,6 +260,7 @@ class Gone(Answer):
 class Proposal(Answer):
     section: Section
     rule: str
+    form: Annotated[str, Field(description="What `pattern` asks of both values; empty in the other sections.")]
     recognised: Literal["timestamp", "uuid", "token", "counter", "order"]
     kind: Kind
     path: str
@@ -468,6 +469,7 @@ class AuditLine(Answer):
     before: Any
     after: Any
     reason: str
+    origin: Annotated[str, Field(description="The address that asked for it; empty where no request did.")]
 
 
 class Reloaded(ConfigState):

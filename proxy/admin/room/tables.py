@@ -181,7 +181,7 @@ TABLES: dict[str, Table] = {
             "at (UTC)": _moment("at"),
             **_fields("who", "action", "subject"),
             "before → after": change_text,
-            "reason": _field("reason"),
+            **_fields("reason", "origin"),
         },
     ),
 }

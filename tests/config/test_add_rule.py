@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.config import add_ignored, parse
+from proxy.config import add_rule, parse
+from proxy.core.rule_line import RuleLine
+from proxy.core.value_rules import Pattern
 from proxy.errors import NotFound, Refused
 
 if TYPE_CHECKING:
@@ -22,11 +24,12 @@ routes:
   a:
     match: {prefix: /}
 """
+X = RuleLine("ignore", "$.x")
 FULL = Path(__file__).with_name("full.yaml")
 
 
 def added(rest: str, rule: str = "$.x", comment: str = "ada: why (T-1)") -> str:
-    text = add_ignored(HEAD + rest, "a", rule, comment, "migration.yaml")
+    text = add_rule(HEAD + rest, "a", RuleLine("ignore", rule), comment, "migration.yaml")
     parse(text, "migration.yaml", {})
     return text.removeprefix(HEAD)
 
@@ -46,8 +49,55 @@ def migration(text: str) -> Migration:
 )
 def test_list_without_an_order_is_added_in_its_own_section(before: str, after: str) -> None:
     """`unordered` is edited as `ignore` is, and each knows only its own."""
-    text = add_ignored(HEAD + before, "a", "$.x", "why", "migration.yaml", section="unordered")
+    text = add_rule(HEAD + before, "a", RuleLine("unordered", "$.x"), "why", "migration.yaml")
     assert after == text.removeprefix(HEAD)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("    compare: {}\n", '    compare: {pattern: {"$.x": "uuid"}}  # why\n'),
+        (
+            '    compare: {pattern: {"$.y": hex}}\n',
+            '    compare: {pattern: {"$.x": "uuid", "$.y": hex}}  # why\n',
+        ),
+        (
+            "    compare:\n      pattern:\n        $.y: hex\n",
+            '    compare:\n      pattern:\n        "$.x": "uuid"  # why\n        $.y: hex\n',
+        ),
+        (
+            '    compare: {tolerance: {"$.y": 1}, equate: {"$.z": [null=missing]}}\n',
+            '    compare: {pattern: {"$.x": "uuid"}, tolerance: {"$.y": 1}, equate: {"$.z": [null=missing]}}  # why\n',
+        ),
+        ('    compare: {pattern: {"$.x": uuid}}\n', '    compare: {pattern: {"$.x": uuid}}\n'),
+    ],
+)
+def test_pattern_is_added_with_its_form(before: str, after: str) -> None:
+    """In a mapping, among rules of other kinds; not a second time."""
+    text = add_rule(HEAD + before, "a", RuleLine("pattern", "$.x", "uuid"), "why", "migration.yaml")
+    assert after == text.removeprefix(HEAD)
+
+
+def test_pattern_of_a_header_and_a_regular_expression() -> None:
+    """Quoted as YAML wants it."""
+    line = RuleLine("pattern", "header:x-build", r'v"[0-9]+\.')
+    route = migration(add_rule(HEAD, "a", line, "why")).route("a")
+    assert route is not None
+    assert (("x-build", Pattern(line.form)),) == route.compare.header_values
+
+
+def test_pattern_of_the_route_wins_over_that_of_the_defaults() -> None:
+    """As in every config."""
+    text = 'defaults: {compare: {pattern: {"$.x": hex}}}\n'
+    route = migration(add_rule(HEAD + text, "a", RuleLine("pattern", "$.x", "uuid"), "why")).route("a")
+    assert route is not None
+    assert [Pattern("uuid")] == [rule for _, rule in route.compare.values]
+
+
+def test_another_pattern_of_the_route_is_not_overwritten() -> None:
+    """Somebody wrote it."""
+    with pytest.raises(Refused, match="add it by hand"):
+        add_rule(HEAD + '    compare: {pattern: {"$.x": hex}}\n', "a", RuleLine("pattern", "$.x", "uuid"), "why")
 
 
 @pytest.mark.parametrize(
@@ -77,19 +127,19 @@ def test_rule_is_added_in_the_style_of_the_file(before: str, after: str) -> None
 
 def test_rule_begins_a_compare_where_there_is_none() -> None:
     """One line more in the route, nothing else."""
-    text = add_ignored(HEAD, "a", "header:x-runtime", "ada: why")
+    text = add_rule(HEAD, "a", RuleLine("ignore", "header:x-runtime"), "ada: why")
     assert HEAD == text.replace('    compare: {ignore: ["header:x-runtime"]}  # ada: why\n', "")
 
 
 def test_rule_that_is_there_changes_nothing() -> None:
     """Asked twice, written once."""
-    text = add_ignored(HEAD, "a", "$.x", "ada: why")
-    assert text == add_ignored(text, "a", "$['x']", "bo: again")
+    text = add_rule(HEAD, "a", X, "ada: why")
+    assert text == add_rule(text, "a", RuleLine("ignore", "$['x']"), "bo: again")
 
 
 def test_full_example_changes_in_one_line() -> None:
     """In the documented example exactly one line is another."""
-    before, after = FULL.read_text().split("\n"), add_ignored(FULL.read_text(), "feeds", "$.x", "ada: why").split("\n")
+    before, after = FULL.read_text().split("\n"), add_rule(FULL.read_text(), "feeds", X, "ada: why").split("\n")
     assert 1 == len(set(after) - set(before))
     assert 1 >= len(set(before) - set(after))
 
@@ -97,8 +147,8 @@ def test_full_example_changes_in_one_line() -> None:
 @given(st.text(max_size=300))
 def test_comment_never_becomes_anything_else(comment: str) -> None:
     """Whatever a reason holds, the config means the same, and it is one line more."""
-    text = add_ignored(HEAD, "a", "$.x", comment)
-    assert migration(text) == migration(add_ignored(HEAD, "a", "$.x", "c"))
+    text = add_rule(HEAD, "a", X, comment)
+    assert migration(text) == migration(add_rule(HEAD, "a", X, "c"))
     assert len(HEAD.splitlines()) + 1 == len(text.splitlines())
 
 
@@ -108,16 +158,16 @@ def test_shared_rules_are_left_alone() -> None:
     with pytest.raises(Refused, match="would change too; add the rule by hand"):
         added(rest)
     with pytest.raises(Refused, match="comes from an alias"):
-        add_ignored(HEAD + rest, "b", "$.x", "c")
+        add_rule(HEAD + rest, "b", X, "c")
 
 
 def test_rule_that_a_variable_would_hide_is_refused() -> None:
     """What wins over the file is named."""
     with pytest.raises(Refused, match="CHANGEOVER_ROUTES__A__COMPARE__IGNORE"):
-        add_ignored(HEAD, "a", "$.x", "c", environ={"CHANGEOVER_ROUTES__A__COMPARE__IGNORE": '["$.y"]'})
+        add_rule(HEAD, "a", X, "c", environ={"CHANGEOVER_ROUTES__A__COMPARE__IGNORE": '["$.y"]'})
 
 
 def test_unknown_route_is_named() -> None:
     """With the file."""
     with pytest.raises(NotFound, match="'b' is not in config"):
-        add_ignored(HEAD, "b", "$.x", "c")
+        add_rule(HEAD, "b", X, "c")
