@@ -61,7 +61,7 @@ async def answer(call: Call, exchange: Exchange) -> None:
             data += user.framed(b"".join(chunks))
             await user.writable()
             if data:  # also a head whose body lets itself be waited for
-                user.transport.write(data)
+                user.write(data)
                 data = b""
             if exchange.has_nothing_new:
                 await exchange.wait()

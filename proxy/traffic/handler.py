@@ -19,6 +19,7 @@ from proxy.errors import Overloaded, RequestRefused, UpstreamError
 from proxy.traffic.answer import answer, answer_at_once, answer_failure, answered, make_options, make_problem
 from proxy.traffic.ask import calls_for_fallback
 from proxy.traffic.body import ClientLeft
+from proxy.traffic.outbox import Outbox
 from proxy.traffic.upstream.exchange import unheard
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Handler:
         self.reader = reader
         self.limits = limits
         self.turns = turns
+        self.outbox = Outbox()
         self.in_flight = 0
         self.connections = 0
         self.refused: Counter[int] = Counter()  # by status

@@ -8,6 +8,7 @@
 4. An answer is ended as the backend ended it. One that broke off is shown as broken: by a connection that ends too soon
    where it has a length or chunks, by a reset where only the connection's end would end it (RFC 9112 §8).
 5. Nothing is added to an answer but its framing on this connection.
+6. A whole answer goes out together with others (`Outbox`); whatever else is written to the connection goes behind it.
 """
 
 from __future__ import annotations
@@ -91,6 +92,7 @@ class ServerProtocol(asyncio.Protocol):
         "_refusal",
         "_since",
         "_state",
+        "_waiting",
         "_writable",
         "_write_paused_at",
         "can_write",
@@ -119,6 +121,7 @@ class ServerProtocol(asyncio.Protocol):
         self._readable, self._writable = _Gate(self._loop), _Gate(self._loop)
         self._since = self._loop.time()
         self._buffer = b""  # read, and not taken yet: a head that isn't whole, or requests sent ahead
+        self._waiting = b""  # whole answers that are still to go out (rule 6)
         self._call: Call | None = None
         self._body: Incoming | None = None  # of the request under way, where it has one
         self._refusal: RequestRefused | None = None
@@ -295,7 +298,7 @@ class ServerProtocol(asyncio.Protocol):
             return b""
         if body.may_continue and not body.has_pieces:
             body.may_continue = False
-            self.transport.write(_CONTINUE)
+            self.write(_CONTINUE)
         while not (body.has_pieces or body.is_complete or self.is_gone) and self._refusal is None:
             self._resume_reading()
             await self._readable.wait()
@@ -353,14 +356,14 @@ class ServerProtocol(asyncio.Protocol):
     def pass_interim(self, head: bytes) -> None:
         """A backend's 1xx answer, before its final one (RFC 9110 §15.2)."""
         if self._call is not None and not self._call.is_1_0 and not self._has_begun_answer and self.can_write:
-            self.transport.write(head)
+            self.write(head)
 
     def finish(self, data: bytes) -> None:
         """Writes the last bytes of an answer; the connection is free for the next request, or closed."""
         if self.is_gone:
             return
         if data:
-            self.transport.write(data)
+            self._send_soon(data) if self._keeps_alive else self.write(data)
         self._call = None
         self._has_begun_answer = False
         if not self._keeps_alive:
@@ -370,6 +373,27 @@ class ServerProtocol(asyncio.Protocol):
         self._since = self._loop.time()
         if self._buffer or self._is_reading_paused:
             self._loop.call_soon(self._next)
+
+    def write(self, data: bytes) -> None:
+        """Sends at once, behind what waits."""
+        waiting, self._waiting = self._waiting, b""
+        self.transport.write(waiting + data if waiting else data)
+
+    def _send_soon(self, data: bytes) -> None:
+        is_first = not self._waiting
+        self._waiting += data
+        if is_first:
+            self._handler.outbox.add(self)
+
+    def send_waiting(self) -> None:
+        """For the outbox."""
+        if self._waiting and not self.transport.is_closing():
+            self.write(b"")
+
+    def _close(self) -> None:
+        """Closes when everything has gone out."""
+        self.send_waiting()
+        self.transport.close()
 
     def _next(self) -> None:
         """Takes up what was sent ahead."""
@@ -385,7 +409,7 @@ class ServerProtocol(asyncio.Protocol):
         if self._ends_by_close:
             self.reset()
         else:
-            self.transport.close()
+            self._close()
 
     def reset(self) -> None:
         """Ends the connection at once, with nothing left of it in the system."""
@@ -410,7 +434,7 @@ class ServerProtocol(asyncio.Protocol):
 
     def refuse(self, data: bytes) -> None:
         """Writes a whole answer of ours, the last one of this connection."""
-        self.transport.write(data)
+        self.write(data)
         self._call = None
         self._close_after_answer(may_linger=True)
 
@@ -420,10 +444,11 @@ class ServerProtocol(asyncio.Protocol):
         self._keeps_alive = False
         self._buffer = b""
         if not (may_linger and self.transport.can_write_eof()):
-            self.transport.close()
+            self._close()
             return
         self._since = self._loop.time()
         self._resume_reading()
+        self.send_waiting()
         self.transport.write_eof()
 
     def _lingered(self, size: int) -> None:
@@ -459,7 +484,7 @@ class ServerProtocol(asyncio.Protocol):
 
     def _close_if_idle(self) -> None:
         if self._call is None and not self._buffer:
-            self.transport.close()
+            self._close()
 
     def check(self, now: float) -> None:
         """Ends what the user has taken too long for (rule 3)."""
@@ -487,7 +512,7 @@ class ServerProtocol(asyncio.Protocol):
         elif waited_s > (self._limits.keep_alive_s if self._has_answered else self._limits.head_timeout_s) or (
             self._closing_since and now - self._closing_since > _GRACE_S
         ):
-            self.transport.close()
+            self._close()
 
 
 class _Gate:

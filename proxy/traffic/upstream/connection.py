@@ -9,6 +9,7 @@
    is `protocol`, and the connection is not used again.
 5. A head that is the same, byte for byte, as the backend's last one is not read again: the same thing asked for within
    a second (`Date`), by one user or by many.
+6. A whole request goes out together with others (`Outbox`). What comes before it has gone out is no answer to it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from proxy.core.model import Backend, Timeouts
     from proxy.errors import Phase
+    from proxy.traffic.outbox import Outbox
     from proxy.traffic.upstream.exchange import Exchange
 
 _MAX_FIELDS = 200  # of an answer: twice what a request may have; backends are trusted more than strangers
@@ -52,6 +54,7 @@ class Home(Protocol):
 
     backend: Backend
     known: KnownHead
+    outbox: Outbox
 
     def release(self, connection: Connection) -> None: ...
 
@@ -67,6 +70,7 @@ class Connection(asyncio.Protocol):
         self._pool = pool
         self._exchange: Exchange | None = None
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self._request = b""  # a whole one that is still to go out (rule 6)
         self._head = b""  # of an answer, as long as it isn't whole
         self._left: int | None = 0  # of a body with a length; None: until the connection ends
         self._chunked: Chunked | None = None
@@ -88,6 +92,9 @@ class Connection(asyncio.Protocol):
             self.drop()
             return
         now = self._now = monotonic()
+        if self._request:
+            self._broken_off(exchange)
+            return
         if exchange.status:
             self._body_received(exchange, data)
         elif not exchange.has_answer_begun:
@@ -285,7 +292,18 @@ class Connection(asyncio.Protocol):
             body = (chunk(body) if body else b"") + (LAST_CHUNK if exchange.is_request_sent else b"")
         exchange.write_timeout_s = timeouts.write_s
         exchange.carried_by(self, timeouts.read_s, now, is_reused=is_reused)
-        self.transport.write(b"%b %b HTTP/1.1\r\n%b\r\n%b" % (exchange.method, exchange.target, exchange.lines, body))
+        request = b"%b %b HTTP/1.1\r\n%b\r\n%b" % (exchange.method, exchange.target, exchange.lines, body)
+        if exchange.is_request_sent:
+            self._request = request
+            self._pool.outbox.add(self)
+        else:
+            self.transport.write(request)
+
+    def send_waiting(self) -> None:
+        """Sends the request, unless nobody wants its answer any more."""
+        request, self._request = self._request, b""
+        if request and self._exchange is not None and not self.transport.is_closing():
+            self.transport.write(request)
 
     # --- endings ---
     def _finish(self, exchange: Exchange) -> None:

@@ -20,6 +20,7 @@ import structlog
 
 from proxy.certificates import UnusableFile
 from proxy.errors import UpstreamError, UpstreamTimeout
+from proxy.traffic.outbox import Outbox
 from proxy.traffic.upstream.connection import UNKNOWN, Connection
 from proxy.traffic.upstream.tls import TlsConnection, backend_server_name, backend_socket_path, backend_ssl_context
 
@@ -48,6 +49,7 @@ class Http1Upstream:
     ) -> None:
         self.backend = backend
         self.known = UNKNOWN
+        self.outbox = Outbox()
         self._deadlines = deadlines
         self._limit = limit or backend.connections
         self._rest_s = rest_s
