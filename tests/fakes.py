@@ -197,8 +197,20 @@ class FakeControl:
     async def history(self) -> Json:
         minutes = [minute_row(number, requests={"legacy": number, "new": 60 - number}) for number in range(60)]
         return self._answer(
-            {"until": SINCE, "bucket_s": 60, "routes": {row["name"]: minutes for row in self.route_rows}}
+            {
+                "until": SINCE,
+                "bucket_s": 60,
+                "nodes": [{"name": "node-a", "last_at": SINCE - 60}, {"name": "node-b", "last_at": SINCE - 1_800}],
+                "routes": {row["name"]: minutes for row in self.route_rows},
+            }
         )
+
+    async def burn_up(self) -> Json:
+        buckets = [
+            {"at": SINCE - 3_600 + 60 * number, "requests": {"legacy": 60 - number, "new": number}}
+            for number in range(60)
+        ]
+        return self._answer({"until": SINCE, "bucket_s": 60, "buckets": buckets})
 
     async def preview_rollout(self, route: str, percentage: float, /) -> Json:
         found = self._route(route)

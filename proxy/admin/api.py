@@ -44,6 +44,7 @@ from proxy.admin.openapi.document import openapi_document
 from proxy.admin.paging import PAGING, linked, page
 from proxy.admin.preconditions import if_match, tagged
 from proxy.admin.problems import answer_changeover_error, answer_fault, answer_http_exception
+from proxy.admin.progress import ask_progress
 from proxy.admin.room.frame import visitor_of
 from proxy.admin.room.pages import answering_people, page_routes
 from proxy.admin.room.signing_in import SigningIn
@@ -123,6 +124,11 @@ async def get_routes(request: Request, control: ControlApi) -> Any:
 async def get_history(request: Request, control: ControlApi) -> Any:
     read_query(request, ())
     return await control.history()
+
+
+async def get_progress(request: Request, control: ControlApi) -> Any:
+    read_query(request, ())
+    return await ask_progress(control)
 
 
 async def get_rollout(request: Request, control: ControlApi) -> Any:
@@ -320,6 +326,7 @@ ENDPOINTS: dict[str, dict[str, Handler]] = {
     "/api/v1/status": {"GET": get_status},
     "/api/v1/routes": {"GET": get_routes},
     "/api/v1/history": {"GET": get_history},
+    "/api/v1/progress": {"GET": get_progress},
     "/api/v1/routes/{name}/preview": {"GET": get_preview},
     "/api/v1/routes/{name}/rollout": {"GET": get_rollout, "PUT": put_rollout},
     "/api/v1/routes/{name}/hold": {"GET": get_hold, "PUT": put_hold, "DELETE": delete_hold},

@@ -26,6 +26,8 @@ Json = dict[str, Any]
 Verdict = Literal["ready", "not ready", "too early", "unknown"]
 MIN_COVERAGE = 0.95  # what was left out might be what differs; nineteen of twenty leave little room for that
 SLOW = 1.5  # times as long, at the median: more than users fail to notice
+QUIET_DAYS = 7
+_DAY_S = 86_400
 _SMALL_CHANGE = 0.05  # of a median: what people don't notice, and the histogram's buckets don't tell apart
 
 
@@ -58,21 +60,31 @@ def blockers(signatures: Iterable[Json], number: int) -> list[Json]:
     return sorted(open_, key=lambda row: (-row["count"], row["id"]))[:number]
 
 
-def switch_off(routes: Sequence[Json], served_by_legacy: int | None) -> list[tuple[str, bool | None]]:
-    """What must be true before legacy can be switched off; None where it isn't known."""
+def switch_off(routes: Sequence[Json], burn_up: Json | None) -> list[tuple[str, bool | None]]:
+    """What must be true before legacy can be switched off; None where it isn't known: `burn_up` may not be."""
     at_all = sum(route["effective_percentage"] >= 100 for route in routes)
     unasked = sum(route["stage"] == "complete" for route in routes)
     total = count(len(routes))
     return [
         (f"{count(at_all)} of {total} routes send everybody to new", bool(routes) and at_all == len(routes)),
         (f"{count(unasked)} of {total} routes no longer ask legacy beside it", bool(routes) and unasked == len(routes)),
-        (
-            "it is not known how many users' requests legacy answered in the last hour"
-            if served_by_legacy is None
-            else f"legacy answered {count(served_by_legacy)} users' requests in the last hour",
-            None if served_by_legacy is None else served_by_legacy == 0,
-        ),
+        _quiet(burn_up),
     ]
+
+
+def _quiet(burn_up: Json | None) -> tuple[str, bool | None]:
+    """Whether users needed nothing of legacy for so long that weekly visitors, and weekly jobs, have come by."""
+    days = f"in the last {QUIET_DAYS} days"
+    if burn_up is None:
+        return f"it is not known how many users' requests legacy answered {days}", None
+    buckets = burn_up["buckets"]
+    since = burn_up["until"] - QUIET_DAYS * _DAY_S
+    served = sum(each["requests"]["legacy"] for each in buckets if each["at"] + burn_up["bucket_s"] > since)
+    if served:
+        return f"legacy answered {count(served)} users' requests {days}", False
+    if not buckets or buckets[0]["at"] > since:
+        return f"legacy answered no user's request, but less than {QUIET_DAYS} days are known", None
+    return f"legacy answered no user's request {days}", True
 
 
 def _verdict(route: Json, waiting: int) -> tuple[Verdict, str]:

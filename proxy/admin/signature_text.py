@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from difflib import unified_diff
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from proxy.admin.figures import NOTHING, count, moment
 from proxy.admin.noise_text import noise_sentence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Json = dict[str, Any]
+ABSENT = "(not there)"
 MAX_VALUE_CHARACTERS = 300  # a value, in a terminal of 100 columns: three lines
 MAX_OWN_DIFFERENCES = 3  # of one signature in one pair: they are alike, that is what a signature is
 MAX_DIFF_LINES = 80  # of one example's bodies: two screens; `-o json` has all of it
@@ -91,8 +92,8 @@ def _request(request: Json) -> Iterator[str]:
 
 def _difference(difference: Json) -> Iterator[str]:
     yield f"{_place(difference)}: {difference['shape']}"
-    yield f"  - {value_text(difference['before'])}"
-    yield f"  + {value_text(difference['after'])}"
+    yield f"  - {side_text(difference, 'before')}"
+    yield f"  + {side_text(difference, 'after')}"
 
 
 def _place(of: Json) -> str:
@@ -134,6 +135,14 @@ def body_lines(answer: Json) -> list[str]:
 def value_text(value: Any) -> str:
     """A value as JSON, so that "1" and 1 differ; cut to MAX_VALUE_CHARACTERS."""
     return shortened(json.dumps(value, ensure_ascii=False))
+
+
+def side_text(difference: Json, end: Literal["before", "after"]) -> str:
+    """The value on one side. Null and "not there" both travel as null: the shape tells them apart."""
+    gone = {"before": "extra", "after": "missing"}[end]
+    if str(difference["shape"]).removeprefix("line ") == gone and difference[end] is None:
+        return ABSENT
+    return value_text(difference[end])
 
 
 def shortened(text: str) -> str:

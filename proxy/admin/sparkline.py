@@ -21,6 +21,13 @@ def sparkline(numbers: Sequence[int]) -> str:
     return "".join(BARS[-(-number * len(BARS) // largest) - 1] if number else EMPTY for number in numbers)
 
 
+def shares_line(pairs: Sequence[tuple[int, int]]) -> str:
+    """A bar for each pair, as high as the second one's share of both; EMPTY where both are nothing."""
+    return "".join(
+        BARS[max(-(-upper * len(BARS) // (lower + upper)) - 1, 0)] if lower + upper else EMPTY for lower, upper in pairs
+    )
+
+
 def trend_text(trend: Json) -> str:
     """The last day by the hour, the present one at the end; "" where the signature was not seen in it."""
     hours = hours_of(trend)

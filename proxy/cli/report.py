@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from proxy.admin.report.as_progress import as_progress
 from proxy.admin.report.content import Report, Scope, build_report, worst_signatures
 from proxy.admin.report.formats import FORMATS
 from proxy.admin.report.since import parse_since
@@ -22,16 +23,17 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 EXAMPLES = 20  # more than anybody decides about in one sitting; each is a question to the server
 MAX_EXAMPLES = 200
+PROGRESS = "progress"
 
 
 @click.command
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(sorted(FORMATS)),
+    type=click.Choice(sorted([*FORMATS, PROGRESS])),
     default="text",
     show_default=True,
-    help="How to write the report.",
+    help="How to write the report; progress tells people who don't read code how far it is.",
 )
 @click.option(
     "--since", metavar="WHEN", help="Only what was counted since: 24h, 7d, 2026-11-20, 2026-11-20T08:00 (UTC)."
@@ -69,6 +71,10 @@ def report(
     What differs, and what was not compared and why; worst first.
     """
     now = time.time()
+    if format_ == PROGRESS:
+        _refuse_narrowing(ctx, "since", "route", "fail_on", "examples")
+        _deliver(as_progress(Client(admin_url).get("progress"), now), out)
+        return
     thresholds = list(dict.fromkeys(parse_threshold(expression) for expression in fail_on))
     scope = Scope(now, None if since is None else parse_since(since, now), route)
     content = _fetch(Client(admin_url), scope, thresholds, examples)
@@ -77,6 +83,12 @@ def report(
     for failure in failures:
         say(f"failed: {failure}")
     ctx.exit(1 if failures else 0)
+
+
+def _refuse_narrowing(ctx: click.Context, *options: str) -> None:
+    for name in options:
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise Refused(f"--{name.replace('_', '-')}: --format {PROGRESS} is about everything; leave it out")
 
 
 def _fetch(client: Client, scope: Scope, thresholds: list[Threshold], examples: int) -> Report:

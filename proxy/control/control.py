@@ -21,6 +21,7 @@ import structlog
 from proxy import __version__
 from proxy.config.suggest import suggestion
 from proxy.control import figures
+from proxy.control.burn_up import BurnUp
 from proxy.control.changes import Changes
 from proxy.control.comparers import Comparers
 from proxy.control.decisions import Decisions
@@ -110,6 +111,7 @@ class Control:
         self._rejudge = Rejudge(store, self._threads, self._comparers, self._compare_rules)
         self._totals = Totals(store, self._threads, self._recorder)
         self._history = History(store, self._threads)
+        self._burn_up = BurnUp(store, self._threads)
         self._reload_wanted = asyncio.Event()
         self.on_reloaded: Callable[[], None] = lambda: None  # after each reading of the config, refused or not
 
@@ -272,6 +274,9 @@ class Control:
             totals = await self._totals.read_since(since, [each.name for each in self._live.rollout.migration.routes])
         rows = figures.route_rows(self._live.rollout, totals, users)
         return [{**row, "stale_rules": self._rule_use.stale(row["name"])} for row in rows]
+
+    async def burn_up(self) -> Json:
+        return await self._burn_up.read()
 
     async def history(self) -> Json:
         """The traffic of the last hour by the minute. Raises StoreError."""

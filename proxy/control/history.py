@@ -34,9 +34,13 @@ class History:
         self._read_at = float("-inf")
         self._whole_at = float("-inf")
         self._rows: dict[str, dict[int, Json]] = {}
+        self._nodes: dict[str, int] = {}
 
     async def read(self, routes: Iterable[str]) -> Json:
-        """For each of the routes its minutes, oldest first, the present one last. Raises StoreError."""
+        """For each of the routes its minutes, oldest first, the present one last; and which nodes there are.
+
+        Raises StoreError.
+        """
         async with self._lock:
             now = self._now()
             if now - self._read_at >= KEPT_S:
@@ -47,6 +51,7 @@ class History:
         return {
             "until": self._read_at,
             "bucket_s": _MINUTE_S,
+            "nodes": [{"name": node, "last_at": minute * _MINUTE_S} for node, minute in self._nodes.items()],
             "routes": {
                 route: [self._rows.get(route, {}).get(minute, empty[minute]) for minute in span] for route in routes
             },
@@ -57,7 +62,9 @@ class History:
         first = _first_minute(now)
         is_whole = now - self._whole_at >= WHOLE_S
         since = first if is_whole else max(int(self._read_at // _MINUTE_S) - LATE_MINUTES, first)
-        self._rows = await self._threads.run(lambda: self._merged(since, first))
+        self._rows, self._nodes = await self._threads.run(
+            lambda: (self._merged(since, first), self._store.recent_nodes(first))
+        )
         self._read_at = now
         self._whole_at = now if is_whole else self._whole_at
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import bindparam, func, select, update
 
 from proxy.core.evidence import COMPARED
+from proxy.core.model import LEGACY, NEW
 from proxy.store.tables import ROUTE_MINUTES, ROUTE_TOTALS
 from proxy.store.upsert import insert_into
 
@@ -62,6 +63,37 @@ def recent_minutes(connection: Connection, since_minute: int) -> dict[str, dict[
     for (route, minute), counts in sums.items():
         found.setdefault(route, {})[minute] = counts
     return found
+
+
+def recent_nodes(connection: Connection, since_minute: int) -> dict[str, int]:
+    """Node -> the last minute since then of which it has counted anything, by name."""
+    table = ROUTE_MINUTES.c
+    rows = connection.execute(
+        select(table.node, func.max(table.minute))
+        .where(table.minute >= since_minute)
+        .group_by(table.node)
+        .order_by(table.node)
+    )
+    return {node: int(minute) for node, minute in rows}
+
+
+def first_minute(connection: Connection, since_minute: int) -> int | None:
+    """The oldest minute since then that is kept, over all routes and nodes; None where there is none."""
+    table = ROUTE_MINUTES.c
+    found = connection.execute(select(func.min(table.minute)).where(table.minute >= since_minute)).scalar_one()
+    return None if found is None else int(found)
+
+
+def served(connection: Connection, since_minute: int, bucket: int) -> dict[int, tuple[int, int]]:
+    """First minute of each bucket of so many minutes -> requests that legacy and new served, over all routes and nodes.
+
+    Added up by the database: a month of 500 routes has some 360,000 rows.
+    """
+    table = ROUTE_MINUTES.c
+    start = (table.minute - table.minute % bucket).label("start")
+    sums = [func.coalesce(func.sum(table.counts[f"served.{side}"].as_integer()), 0) for side in (LEGACY, NEW)]
+    rows = connection.execute(select(start, *sums).where(table.minute >= since_minute).group_by(start).order_by(start))
+    return {int(at): (int(legacy), int(new)) for at, legacy, new in rows}
 
 
 def compared(connection: Connection, routes: Collection[str]) -> dict[str, int]:

@@ -96,6 +96,24 @@ class Store:
         with self._reading() as connection:
             return counts.recent_minutes(connection, since_minute)
 
+    def recent_nodes(self, since_minute: int) -> dict[str, int]:
+        """Node -> the last Unix minute since then of which it has counted anything."""
+        with self._reading() as connection:
+            return counts.recent_nodes(connection, since_minute)
+
+    def first_minute(self, since_minute: int) -> int | None:
+        """The oldest Unix minute since then of which counts are kept; None where there is none."""
+        with self._reading() as connection:
+            return counts.first_minute(connection, since_minute)
+
+    def served(self, since_minute: int, bucket: int) -> dict[int, tuple[int, int]]:
+        """First Unix minute of each bucket of so many minutes -> requests served by legacy and new, of all routes.
+
+        Less than an hour's buckets only tell of the last day: what is older is kept by the hour.
+        """
+        with self._reading() as connection:
+            return counts.served(connection, since_minute, bucket)
+
     def user_counts(self) -> dict[str, dict[Side, int]]:
         """Route -> side -> users last seen there: exact up to 20,000 of a route, then within about 1 %."""
         with self._reading() as connection:

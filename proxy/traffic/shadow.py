@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 
 _IN_VAIN = 3  # times more is taken for what was read of an answer that is too large: it cost a connection as well
 _TOO_LARGE_IN_A_ROW = 3  # of one route, and it rests: the two megabytes of one hold up users for some milliseconds
-_REST_S = 0.25
+_REST_S, _LONGEST_REST_S = 0.25, 2.0  # twice as long each time, up to where one in a thousand users might notice
 _BURST_S = 0.25  # of reading that may be ahead of its time: shadows come in bursts as users do
 
 
@@ -108,12 +108,13 @@ class Shadows:
     def was_too_large(self, route: Route, size: int) -> None:
         """A pair of which `size` bytes are kept can't be compared.
 
-        A route whose answers are all too large is only asked now and then: each costs users some time, and what is shed
+        A route whose answers are all too large is asked ever more seldom: each costs users some time, and what is shed
         instead would have been too large as well.
         """
         self.read(_IN_VAIN * size)
         in_a_row = self._too_large.get(route.name, (0, 0.0))[0] + 1
-        self._too_large[route.name] = in_a_row, self._now() + _REST_S
+        rest_s = min(_REST_S * 2 ** min(in_a_row - 1, 10), _LONGEST_REST_S)
+        self._too_large[route.name] = in_a_row, self._now() + rest_s
 
     def was_comparable(self, route: Route) -> None:
         """Both answers of a pair are whole and kept."""

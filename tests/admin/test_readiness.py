@@ -84,15 +84,46 @@ def test_blockers_are_open_differences_by_count():
     assert ["unproven", "regressed", "known"] == [row["id"] for row in blockers(rows, 3)]
 
 
+def burnt_up(*legacy: int, bucket_s: int = 86_400) -> dict[str, Any]:
+    """Days with so many requests on legacy, the last one today."""
+    until = 1_790_035_200.0 + bucket_s * len(legacy)
+    buckets = [
+        {"at": 1_790_035_200 + bucket_s * number, "requests": {"legacy": each, "new": 5}}
+        for number, each in enumerate(legacy)
+    ]
+    return {"until": until, "bucket_s": bucket_s, "buckets": buckets}
+
+
+QUIET = burnt_up(9, 0, 0, 0, 0, 0, 0, 0)
+
+
 @pytest.mark.parametrize(
-    ("routes", "legacy", "expected"),
+    ("routes", "burn_up", "expected"),
     [
-        ([], 0, [False, False, True]),
-        ([route_row(effective_percentage=100, stage="complete")], 0, [True, True, True]),
-        ([route_row(effective_percentage=100, stage="rampdown")], 3, [True, False, False]),
+        ([], QUIET, [False, False, True]),
+        ([route_row(effective_percentage=100, stage="complete")], QUIET, [True, True, True]),
+        ([route_row(effective_percentage=100, stage="rampdown")], burnt_up(*[0] * 8, 3), [True, False, False]),
+        ([route_row(effective_percentage=100, stage="complete")], burnt_up(0, 0, 0), [True, True, None]),
+        ([route_row(effective_percentage=100, stage="complete")], burnt_up(), [True, True, None]),
         ([route_row()], None, [False, False, None]),
     ],
 )
-def test_switching_off_needs_all_of_it(routes: list[dict[str, Any]], legacy: int | None, expected: list[bool | None]):
-    """Everybody on new, nothing asked of legacy, nothing served by it; what isn't known isn't true."""
-    assert expected == [is_true for _, is_true in switch_off(routes, legacy)]
+def test_switching_off_needs_all_of_it(
+    routes: list[dict[str, Any]], burn_up: dict[str, Any] | None, expected: list[bool | None]
+):
+    """Everybody on new, nothing asked of legacy, nothing served by it for a week; what isn't known isn't true."""
+    assert expected == [is_true for _, is_true in switch_off(routes, burn_up)]
+
+
+@pytest.mark.parametrize(
+    ("burn_up", "words"),
+    [
+        (burnt_up(9, 1, 0, 0, 0, 0, 0, 2), "legacy answered 3 users' requests in the last 7 days"),
+        (QUIET, "legacy answered no user's request in the last 7 days"),
+        (burnt_up(0, 0), "legacy answered no user's request, but less than 7 days are known"),
+        (None, "it is not known how many users' requests legacy answered in the last 7 days"),
+    ],
+)
+def test_a_week_without_legacy_is_counted(burn_up: dict[str, Any] | None, words: str):
+    """Days before that don't count, and a week that isn't known isn't a quiet one."""
+    assert words == switch_off([route_row()], burn_up)[-1][0]

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from proxy.admin.report.example import ABSENT, MAX_DIFF_LINES, MAX_LINE_CHARACTERS, Example, example_of, marked_parts
-from proxy.admin.signature_text import MAX_VALUE_CHARACTERS
+from proxy.admin.report.example import MAX_DIFF_LINES, MAX_LINE_CHARACTERS, Example, example_of, marked_parts
+from proxy.admin.signature_text import ABSENT, MAX_VALUE_CHARACTERS
 from tests.fakes import answer, difference, example, signature_row
 
 

@@ -120,6 +120,15 @@ def test_page_shows_both_sides_with_marks(client: httpx.Client):
     assert [] == [each for each in wanted if each not in text]
 
 
+def test_page_tells_null_from_what_is_not_there(client: httpx.Client, control: FakeControl):
+    """Both travel as null."""
+    control.examples = [
+        example(differences=[difference(before="lax", after=None, shape="missing"), difference(before=None, after=1)])
+    ]
+    page = client.get(PAGE).text
+    assert ("<ins>(not there)</ins>" in page, "<del>null</del>" in page) == (True, True)
+
+
 def test_page_leads_to_its_neighbours_in_the_list(client: httpx.Client, control: FakeControl):
     """By the filters of the list it was opened from."""
     control.signature_rows = [signature_row(f"{number:012}", count=9 - number) for number in range(3)]

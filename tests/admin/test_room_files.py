@@ -88,7 +88,7 @@ def test_page_leads_to_its_files_with_its_filters(client: httpx.Client, control:
     links = {
         link.replace("&amp;", "&")
         for page in pages
-        for link in re.findall(r'href="(/[a-z]+\.(?:csv|json)[^"]*)"', client.get(page).text)
+        for link in re.findall(r'href="(/[a-z-]+\.(?:csv|json)[^"]*)"', client.get(page).text)
     }
     assert {"/diffs.csv?route=feeds&text=score", "/audit.json?subject=feeds", "/history.csv?route=feeds"} <= links
     assert {f"/{name}.csv" for name in TABLES} == {link.partition("?")[0] for link in links if ".csv" in link}
@@ -121,4 +121,4 @@ def test_file_says_that_the_store_is_away(client: httpx.Client, control: FakeCon
 def test_page_of_the_docs_names_each_file():
     """docs/control-room.md has a row for every table."""
     text = (Path(__file__).parents[2] / "docs" / "control-room.md").read_text()
-    assert sorted(TABLES) == sorted(re.findall(r"^\| `/(\w+)\.csv`", text, re.MULTILINE))
+    assert sorted(TABLES) == sorted(re.findall(r"^\| `/([\w-]+)\.csv`", text, re.MULTILINE))

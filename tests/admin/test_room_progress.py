@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from proxy.admin.progress import groups
+from proxy.admin.room.chart import chart_of
 from proxy.admin.room.explaining import reason_text
-from proxy.admin.room.progress import groups
 from proxy.errors import StoreError
 from tests.admin.hostile import HOSTILE
 from tests.admin.structure import Structure
@@ -37,7 +38,8 @@ def test_progress_says_how_far_it_is_and_what_blocks_it(client: httpx.Client, co
         "known Owner bo Ticket T-1 Seen 1,234",
         "Not yet : 0 of 1 routes send everybody to new",
         "rollout.set feeds Before → after 1 % → 5 % Why wave 1",
-        "is not projected",
+        "Not enough data for a projection: 1 of the 7 days",
+        "legacy answered 1,830 users' requests in the last 7 days",
     )
     assert [] == [each for each in wanted if each not in text]
 
@@ -63,9 +65,49 @@ def test_progress_stays_readable_without_history(client: httpx.Client, control: 
     async def away(*_: object) -> None:
         raise StoreError("store: away")
 
-    control.history = control.audit = away  # type: ignore[method-assign, assignment]
+    control.burn_up = control.audit = away  # type: ignore[method-assign, assignment]
     text = text_of(client.get("/progress"))
     assert "Not known : it is not known how many users' requests legacy answered" in text
+
+
+def line(id_: int, at: float) -> dict[str, float]:
+    return {"id": id_, "at": at}
+
+
+def bucket(at: float, legacy: int, new: int) -> dict[str, object]:
+    return {"at": at, "requests": {"legacy": legacy, "new": new}}
+
+
+def test_chart_is_the_share_over_time_with_marks_for_decisions():
+    """What was decided before it began has none; a bucket without requests is passed over."""
+    burn_up = {"buckets": [bucket(100, 10, 0), bucket(200, 0, 0), bucket(300, 5, 5), bucket(500, 0, 8)]}
+    chart, numbers = chart_of(burn_up, [line(9, 500), line(7, 200), line(3, 50)])
+    assert chart is not None
+    assert ("M0.00 100.00L50.00 50.00L100.00 0.00", {9: 2, 7: 1}) == (chart.edge, numbers)
+    assert [("1", 25.0), ("2", 100.0)] == [(mark.label, mark.x) for mark in chart.marks]
+    assert (100, 500, 0, 1) == (chart.since, chart.until, chart.first, chart.last)
+
+
+def test_marks_that_would_lie_on_each_other_are_one():
+    """As those of a group, whose routes change together."""
+    burn_up = {"buckets": [bucket(0, 10, 0), bucket(1_000, 5, 5)]}
+    chart, _ = chart_of(burn_up, [line(5, 900), line(4, 130), line(3, 101), line(2, 100), line(1, 0)])
+    assert chart is not None
+    assert [("1", 0.0), ("2–4", 10.0), ("5", 90.0)] == [(mark.label, mark.x) for mark in chart.marks]
+
+
+@pytest.mark.parametrize("burn_up", [None, {"buckets": []}, {"buckets": [bucket(100, 1, 1)]}])
+def test_chart_needs_two_moments(burn_up: dict[str, object] | None):
+    """One is no line."""
+    assert (None, {}) == chart_of(burn_up, [line(1, 100)])
+
+
+def test_progress_draws_how_it_went(client: httpx.Client):
+    """With words for those who don't see it; the decision has its number there and in the table."""
+    html = client.get("/progress").text
+    assert 'aria-label="Share of requests on new: 0 % on' in html
+    assert "<text " in html
+    assert '<span class="mark">1</span>' in html
 
 
 def test_explain_asks_before_it_answers(client: httpx.Client, control: FakeControl):

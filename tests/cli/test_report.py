@@ -82,6 +82,29 @@ def test_report_refuses_a_threshold_it_does_not_know(run: Run):
     assert (2, "", True) == (result.exit_code, result.stdout, "known: mismatch_rate" in result.stderr)
 
 
+def test_report_of_progress_says_how_far_it_is(run: Run):
+    """For people: shares, verdicts, what blocks it, whether legacy can go, and who decided what."""
+    result = run("report", "--format", "progress")
+    wanted = (
+        "0 of 1 routes are ready to move on",
+        "96.67 % at last; a full bar is 100 %",
+        "Not enough data for a projection: 1 of the 7 days",
+        "feeds: 5 % of the users sent there, 5 % seen there, 5 % of the requests (feeds)",
+        "feeds: not ready; 1 difference waits for a decision",
+        "not yet: legacy answered 1,830 users' requests in the last 7 days",
+        "ada: rollout.set feeds, 1 % → 5 % (wave 1)",
+    )
+    assert (0, "") == (result.exit_code, result.stderr)
+    assert [] == [each for each in wanted if each not in result.stdout]
+
+
+@pytest.mark.parametrize("options", [["--since", "24h"], ["--route", "feeds"], ["--fail-on", "coverage<95%"]])
+def test_report_of_progress_is_about_everything(run: Run, options: list[str]):
+    """What would narrow it is refused, not forgotten."""
+    result = run("report", "--format", "progress", *options)
+    assert (2, True) == (result.exit_code, f"{options[0]}: --format progress is about everything" in result.stderr)
+
+
 def test_report_of_one_route_leaves_out_the_others(run: Run, control: FakeControl):
     """--route narrows routes and signatures alike."""
     from tests.fakes import route_row, signature_row

@@ -18,6 +18,9 @@ class Minutes:
 
     asked: list[int] = field(default_factory=list)
 
+    def recent_nodes(self, _since_minute: int) -> dict[str, int]:
+        return {"node-a": MINUTE, "node-b": MINUTE - 30}
+
     def recent_minutes(self, since_minute: int) -> dict[str, dict[int, dict[str, int]]]:
         self.asked.append(since_minute)
         return {
@@ -37,6 +40,13 @@ def test_history_has_each_minute_of_each_route():
     assert (MINUTE * 60 - 59 * 60, 0) == (feeds[0]["at"], feeds[0]["expected"])
     expected = {"requests": {"legacy": 3, "new": 1}, "mismatches": 1, "compared": 3, "expected": 4}
     assert {"at": MINUTE * 60, **expected} == feeds[-1]
+
+
+def test_history_names_the_nodes_that_counted():
+    """With the last minute of each."""
+    answer = asyncio.run(history(Minutes(), [NOW]).read([]))
+    seen = {"node-a": MINUTE * 60, "node-b": (MINUTE - 30) * 60}
+    assert [{"name": name, "last_at": at} for name, at in seen.items()] == answer["nodes"]
 
 
 def test_history_is_read_once_for_all_who_look():

@@ -72,6 +72,10 @@ class Page:
         self._browser = browser
         self._session = session
 
+    def call(self, method: str, /, **parameters: Any) -> dict[str, Any]:
+        """What a method of the protocol returns for this page."""
+        return self._browser.call(method, self._session, **parameters)
+
     def visit(self, url: str) -> None:
         failure = self._browser.call("Page.navigate", self._session, url=url).get("errorText")
         assert failure is None, f"{url}: {failure}"

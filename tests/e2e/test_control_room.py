@@ -6,7 +6,7 @@ import json
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -59,10 +59,7 @@ class Room:
     def page(self, path: str, width: int = 1280, scheme: str = "light", *, has_scripts: bool = True) -> Iterator[Page]:
         """A page of its own; at its end it has broken no policy and run no script but ours."""
         with self.browser.new_page() as page:
-
-            def tell(method: str, **parameters: Any) -> None:
-                self.browser.call(method, page._session, **parameters)
-
+            tell = page.call
             tell("Page.enable")
             tell("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
             tell("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600)
@@ -132,6 +129,51 @@ def test_overview_is_live(room: Room):
         sum_shown = "[...document.querySelectorAll('#route-feeds td:nth-of-type(3) .number')]"
         page.wait(f"{sum_shown}.map((each) => Number(each.textContent)).reduce((a, b) => a + b) == {total}")
         assert page.ask("window.isSame")
+        assert "Live" == page.ask("document.getElementById('live-state').textContent")
+        assert [] == [path for path in asked(page) if path != "/live"]
+
+
+def asked(page: Page) -> list[str]:
+    """What the page's scripts have asked for and got in full: not a stream that goes on."""
+    entries = "performance.getEntriesByType('resource')"
+    found = page.ask(f"JSON.stringify([...new Set({entries}.map((each) => new URL(each.name).pathname))])")
+    return [path for path in json.loads(found) if not path.startswith("/static/")]
+
+
+NO_STREAM = """
+window.EventSource = class {
+    static CLOSED = 2;
+    readyState = 2;
+    addEventListener(name, listener) { if (name === "error") setTimeout(listener); }
+    close() {}
+};
+"""
+
+
+def test_overview_asks_where_no_stream_comes_through(room: Room):
+    """As before a proxy that knows no streams; the page stays the same document."""
+    with room.page("/audit") as page:
+        page.call("Page.addScriptToEvaluateOnNewDocument", source=NO_STREAM)
+        room.visit(page, "/")
+        page.wait("document.getElementById('live-state')?.textContent == 'Live'")
+        page.ask("window.isSame = true")
+        room.read(2)
+        total = sum(room.node.route("feeds")["requests"].values())
+        sum_shown = "[...document.querySelectorAll('#route-feeds td:nth-of-type(3) .number')]"
+        page.wait(f"{sum_shown}.map((each) => Number(each.textContent)).reduce((a, b) => a + b) >= {total}")
+        assert page.ask("window.isSame")
+
+
+def test_slider_and_number_are_one(room: Room):
+    """Whichever is moved; only with scripts there is a slider."""
+    slider, number = (f"document.querySelector('input[type={kind}]')" for kind in ("range", "number"))
+    with room.page("/routes/feeds") as page:
+        page.ask(f"{slider}.value = 40; {slider}.dispatchEvent(new Event('input'))")
+        assert "40" == page.ask(f"{number}.value")
+        page.ask(f"{number}.value = 7; {number}.dispatchEvent(new Event('input'))")
+        assert ["7", False] == [page.ask(f"{slider}.value"), page.ask(f"{slider}.hidden")]
+    with room.page("/routes/feeds", has_scripts=False) as page:
+        assert page.ask(f"{slider}.hidden")
 
 
 def test_difference_is_found_read_accepted_and_reopened(room: Room):
@@ -139,7 +181,7 @@ def test_difference_is_found_read_accepted_and_reopened(room: Room):
     id_ = room.signature("site_url")
     with room.page("/diffs?route=feeds&text=site_url") as page:
         page.ask("window.isLeft = false")
-        room.browser.call("Input.dispatchKeyEvent", page._session, type="keyDown", key="j", text="j")
+        page.call("Input.dispatchKeyEvent", type="keyDown", key="j", text="j")
         assert f"/diffs/{id_}?route=feeds&text=site_url" == page.ask("document.activeElement.getAttribute('href')")
         page.ask("document.activeElement.click()")
         page.wait("window.isLeft === undefined && document.readyState == 'complete'")

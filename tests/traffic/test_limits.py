@@ -317,8 +317,9 @@ def test_limit_of_bytes_counts_what_is_read_in_vain_several_times() -> None:
 
 
 def test_limit_rests_a_route_whose_answers_are_all_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is asked now and then until one answer can be compared; other routes are asked all the while."""
+    """It is asked ever more seldom until one answer can be compared; other routes are asked all the while."""
     monkeypatch.setattr(shadow_module, "_REST_S", 60.0)
+    monkeypatch.setattr(shadow_module, "_LONGEST_REST_S", 300.0)
 
     async def scenario() -> None:
         settings = {"max_compared_bytes": 65_536}
@@ -330,7 +331,9 @@ def test_limit_rests_a_route_whose_answers_are_all_too_large(monkeypatch: pytest
                 await stage.settle_shadows()
             assert (True, False) == (shadows.is_full(route), shadows.is_full(replace(route, name="other")))
             now = shadows._now
-            monkeypatch.setattr(shadows, "_now", lambda: now() + 61)
+            monkeypatch.setattr(shadows, "_now", lambda: now() + 239)  # 60 s, 120 s, 240 s
+            assert shadows.is_full(route)
+            monkeypatch.setattr(shadows, "_now", lambda: now() + 241)
             stage.new.behave = ok(b"legacy")
             await stage.ask()
             await stage.settle_shadows()

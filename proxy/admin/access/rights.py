@@ -56,12 +56,12 @@ def _acting(*paths: str) -> dict[str, dict[str, Role]]:
     return {path: {"POST": Role.OPERATOR} for path in paths}
 
 
-_TABLES = ("audit", "diffs", "gaps", "groups", "history", "progress", "routes")
+_TABLES = ("audit", "burn-up", "diffs", "gaps", "groups", "history", "progress", "routes")
 RIGHTS: dict[str, dict[str, Role]] = {
     # --- programs ---
-    **_reading("/api/openapi.json", "/api/v1/status", "/api/v1/routes", "/api/v1/history", "/api/v1/diffs"),
+    **_reading("/api/openapi.json", "/api/v1/status", "/api/v1/routes", "/api/v1/history", "/api/v1/progress"),
     **_reading("/api/v1/routes/{name}/preview", "/api/v1/diffs/{id}", "/api/v1/diffs/{id}/rule"),
-    **_reading("/api/v1/trends", "/api/v1/explain", "/api/v1/audit", "/metrics"),
+    **_reading("/api/v1/diffs", "/api/v1/trends", "/api/v1/explain", "/api/v1/audit", "/metrics"),
     **_acting("/api/v1/diffs/{id}/retry", "/api/v1/reload"),
     "/api/v1/kill-switch": {"GET": Role.VIEWER, "PUT": Role.OPERATOR, "DELETE": Role.ADMIN},
     "/kill-switch": {"GET": Role.VIEWER, "POST": Role.OPERATOR},
@@ -73,7 +73,7 @@ RIGHTS: dict[str, dict[str, Role]] = {
     "/livez": {"GET": Role.ANYONE},  # an orchestrator has neither name nor token
     "/readyz": {"GET": Role.ANYONE},
     # --- people ---
-    **_reading("/", "/audit", "/diffs", "/diffs/{id}", "/diffs/{id}/ignore", "/diffs/{id}/har", "/explain"),
+    **_reading("/", "/live", "/audit", "/diffs", "/diffs/{id}", "/diffs/{id}/ignore", "/diffs/{id}/har", "/explain"),
     **_reading("/routes/{name}", *(f"/{table}.{kind}" for table in _TABLES for kind in ("csv", "json"))),
     **_acting("/diffs/{id}/state", "/diffs/{id}/retry"),
     **_acting("/routes/{name}/rollout", "/routes/{name}/hold", "/routes/{name}/release"),

@@ -6,6 +6,7 @@ that are added; tests must not.
 
 from __future__ import annotations
 
+from datetime import date  # noqa: TC003  # pydantic reads it at run time
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -181,9 +182,17 @@ class Minute(Answer):
     expected: Count
 
 
+class NodeSeen(Answer):
+    """`last_at`: the last minute of which it has counted anything."""
+
+    name: str
+    last_at: Moment
+
+
 class History(Answer):
     until: Moment
     bucket_s: Count
+    nodes: list[NodeSeen]
     routes: dict[str, list[Minute]]
 
 
@@ -470,6 +479,85 @@ class AuditLine(Answer):
     after: Any
     reason: str
     origin: Annotated[str, Field(description="The address that asked for it; empty where no request did.")]
+
+
+# --- progress ---
+class RouteProgress(Answer):
+    name: str
+    group: str
+    stage: Stage
+    percentage: Percentage
+    effective_percentage: Percentage
+    verdict: Literal["ready", "not ready", "too early", "unknown"]
+    why: str
+    basis: list[str]
+
+
+class Group(Answer):
+    """Routes that move together; users are those of the `largest` of them."""
+
+    name: str
+    routes: list[str]
+    percentage: Percentage
+    requests: Sides
+    of_requests: Annotated[Share | None, Field(description="On new.")]
+    users: Sides
+    of_users: Annotated[Share | None, Field(description="On new.")]
+    largest: str
+
+
+class Blocker(SignatureRow):
+    sentence: str
+
+
+class Bucket(Answer):
+    at: Moment
+    requests: Sides
+
+
+class BurnUp(Answer):
+    until: Moment
+    bucket_s: Count
+    buckets: list[Bucket]
+
+
+class Projection(Answer):
+    """Days as in RFC 3339; null where nothing can be said, and `words` say why."""
+
+    words: str
+    earliest: date | None
+    latest: date | None
+
+
+class Condition(Answer):
+    words: str
+    is_true: bool | None
+
+
+class DecisionLine(Answer):
+    """A line of the audit, less the address that asked for it."""
+
+    id: Count
+    at: Moment
+    who: str
+    action: str
+    subject: str
+    before: Any
+    after: Any
+    reason: str
+
+
+class Progress(Answer):
+    """`burn_up` and `projection` are null while the store can't say."""
+
+    ready: Count
+    routes: list[RouteProgress]
+    groups: list[Group]
+    blockers: list[Blocker]
+    burn_up: BurnUp | None
+    projection: Projection | None
+    switch_off: list[Condition]
+    decided: list[DecisionLine]
 
 
 class Reloaded(ConfigState):

@@ -73,6 +73,9 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         is_paged=True,
     ),
     ("GET", "/api/v1/history"): Operation("the last hour of every route, by the minute", answers.History),
+    ("GET", "/api/v1/progress"): Operation(
+        "how far it is, for people: verdicts, what blocks it, how it went", answers.Progress
+    ),
     ("GET", "/api/v1/routes/{name}/preview"): Operation(
         "how many of the users seen another percentage would move",
         answers.Preview,

@@ -11,16 +11,15 @@ import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from proxy.admin.signature_text import shortened, value_text
+from proxy.admin.signature_text import ABSENT, shortened, side_text
 from proxy.core.intraline import changed_middle, common_beginning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Json = dict[str, Any]
-ABSENT = "(not there)"
 MAX_DIFF_LINES = 24  # of both bodies: half a screen; `changeover diffs show` has two
 MAX_LINE_CHARACTERS = 200
 _MAX_BODY_LINES = 600  # of each body are looked at: difflib is quadratic, and this many take it 50 ms at worst
@@ -104,18 +103,12 @@ def _example(example: Json, signature_id: str) -> Example:
     )
 
 
-def _side(name: str, answer: Json, difference: Json | None, end: str) -> Side:
+def _side(name: str, answer: Json, difference: Json | None, end: Literal["before", "after"]) -> Side:
     return Side(name, answer["status"], answer["length"], _value(difference, end))
 
 
-def _value(difference: Json | None, end: str) -> str:
-    """The value on one side. Null and "not there" both travel as null: the shape tells them apart."""
-    if difference is None:
-        return "(not kept: the pair had too many differences)"
-    gone = {"before": "extra", "after": "missing"}[end]
-    if str(difference["shape"]).removeprefix("line ") == gone and difference[end] is None:
-        return ABSENT
-    return value_text(difference[end])
+def _value(difference: Json | None, end: Literal["before", "after"]) -> str:
+    return "(not kept: the pair had too many differences)" if difference is None else side_text(difference, end)
 
 
 def _diff(control: Json, candidate: Json, place: str) -> list[DiffLine]:

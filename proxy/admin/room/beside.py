@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from proxy.admin.report.example import lines_by_name
 from proxy.admin.side_by_side import side_by_side
-from proxy.admin.signature_text import value_text
+from proxy.admin.signature_text import ABSENT, side_text
 from proxy.core.intraline import changed_middle
 
 if TYPE_CHECKING:
@@ -60,8 +60,13 @@ def bodies_beside(example: Json) -> Beside:
 def values_beside(example: Json, signature_id: str) -> tuple[list[tuple[Json, Parts, Parts]], int]:
     """The signature's own differences in a pair, each with both values; and how many more there are."""
     own = [each for each in example["differences"] if each["signature"] == signature_id]
-    shown = [(each, *marked(value_text(each["before"]), value_text(each["after"]))) for each in own[:MAX_VALUES]]
+    shown = [(each, *_values(side_text(each, "before"), side_text(each, "after"))) for each in own[:MAX_VALUES]]
     return shown, len(own) - len(shown)
+
+
+def _values(left: str, right: str) -> tuple[Parts, Parts]:
+    """What is not there has no letters in common with what is."""
+    return (Parts("", left, ""), Parts("", right, "")) if ABSENT in {left, right} else marked(left, right)
 
 
 def marked(left: str, right: str) -> tuple[Parts, Parts]:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import Counter, OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from proxy.admin.report.content import interval_of
+from proxy.admin.report.words import interval_text
 from proxy.admin.room.drawing import stacked
 from proxy.admin.room.frame import Page, frame, visitor_of
 from proxy.core.evidence import CHOSEN_GAPS
 from proxy.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from starlette.requests import Request
 
@@ -26,6 +30,19 @@ LIVE_S = 1.0
 MANY_ROUTES = 50  # a page of some 200 kB; with more of them it is made anew each five seconds only
 MANY_ROUTES_S = 5.0
 MAX_KEPT = 64
+SILENT_S = 180.0  # what a node counts is in the store within seconds; minutes have just begun, or are just over
+_PART = re.compile(r"<!--live (\S+)-->(.*?)<!--/live-->", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The page as it is now; `parts`: id of an element -> its content, of those that change by themselves."""
+
+    page: str
+    parts: Mapping[str, str]
+
+
+_NOTHING = View("", {})
 
 
 class Overview:
@@ -39,46 +56,82 @@ class Overview:
         self._now = now
         self._lock = asyncio.Lock()
         self._kept_s = LIVE_S
-        self._pages: OrderedDict[Visitor, tuple[float, str]] = OrderedDict()  # with the time when each was made
+        self._views: OrderedDict[Visitor, tuple[float, View]] = OrderedDict()  # with the time when each was made
 
     async def answer(self, request: Request, _control: ControlApi) -> Page:
+        return Page((await self.view(request)).page)
+
+    @property
+    def period_s(self) -> float:
+        """How long a view is good for."""
+        return self._kept_s
+
+    async def view(self, request: Request) -> View:
+        """As the request's visitor sees it."""
         async with self._lock:
             visitor = visitor_of(request)
-            made_at, page = self._pages.get(visitor, (float("-inf"), ""))
+            made_at, view = self._views.get(visitor, (float("-inf"), _NOTHING))
             if self._now() - made_at >= self._kept_s * 0.9:  # who asks each second gets a new one each time
                 page = await self._make(request)
-                self._pages[visitor] = self._now(), page
-                self._pages.move_to_end(visitor)
-                if len(self._pages) > MAX_KEPT:
-                    self._pages.popitem(last=False)
-            return Page(page)
+                view = View(page, parts_of(page))
+                self._views[visitor] = self._now(), view
+                self._views.move_to_end(visitor)
+                if len(self._views) > MAX_KEPT:
+                    self._views.popitem(last=False)
+            return view
 
     async def _make(self, request: Request) -> str:
         routes, node = await self._control.routes(), await self._control.status()
+        history = await self._history()
         self._kept_s = MANY_ROUTES_S if len(routes) > MANY_ROUTES else LIVE_S
         return frame(
             request,
             node,
             "overview.html",
             routes=routes,
-            traffic=await self._traffic(),
+            traffic=traffic_of(history),
+            nodes=nodes_of(history) if history else [],
             totals=totals(routes, node),
             gaps=gaps(routes),
             holds=holds(routes),
+            interval=match_interval,
             bar=rollout_bar,
             live_ms=round(self._kept_s * 1000),
         )
 
-    async def _traffic(self) -> dict[str, Bars]:
-        """Route -> its last hour; nothing while the store is away, which the page says elsewhere."""
+    async def _history(self) -> Json | None:
+        """None while the store is away, which the page says elsewhere."""
         try:
-            history = await self._control.history()
+            return await self._control.history()
         except StoreError:
-            return {}
-        return {
-            route: stacked([(each["requests"]["legacy"], each["requests"]["new"]) for each in minutes])
-            for route, minutes in history["routes"].items()
-        }
+            return None
+
+
+def traffic_of(history: Json | None) -> dict[str, Bars]:
+    """Route -> its last hour."""
+    return {
+        route: stacked([(each["requests"]["legacy"], each["requests"]["new"]) for each in minutes])
+        for route, minutes in (history["routes"] if history else {}).items()
+    }
+
+
+def nodes_of(history: Json) -> list[tuple[str, float, bool]]:
+    """Each node that counted in the last hour: name, when last, and whether it has been silent for a while since.
+
+    A node without traffic is silent as well.
+    """
+    return [(node["name"], node["last_at"], history["until"] - node["last_at"] > SILENT_S) for node in history["nodes"]]
+
+
+def match_interval(route: Json) -> str:
+    """Where the true match rate lies, as "99.6 % to 99.9 %"; "" where nothing was compared."""
+    interval = interval_of(route)
+    return "" if interval is None else interval_text(interval)
+
+
+def parts_of(page: str) -> dict[str, str]:
+    """What the templates put between comments: id -> content. Nothing that is shown can hold one: it is escaped."""
+    return dict(_PART.findall(page))
 
 
 def totals(routes: list[Json], node: Json) -> Json:

@@ -21,6 +21,8 @@ from proxy.admin.room.explaining import get_explain
 from proxy.admin.room.files import files
 from proxy.admin.room.frame import error_page, wants_page
 from proxy.admin.room.killing import PATH, get_kill_switch, post_kill_switch, post_kill_switch_off
+from proxy.admin.room.live import PATH as LIVE
+from proxy.admin.room.live import Live
 from proxy.admin.room.overview import Overview
 from proxy.admin.room.progress import get_progress
 from proxy.admin.room.signature import get_difference, get_har, get_ignore, post_retry, post_state
@@ -38,8 +40,10 @@ _FAULT = "The page could not be made. The log of the control process has the det
 
 def pages(control: ControlApi) -> dict[str, dict[str, Handler]]:
     """Address -> method -> who answers."""
+    overview = Overview(control)
     return {
-        "/": {"GET": Overview(control).answer},
+        "/": {"GET": overview.answer},
+        LIVE: {"GET": Live(overview).answer},
         "/audit": {"GET": get_audit},
         "/diffs": {"GET": get_differences},
         "/diffs/{id}": {"GET": get_difference},

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 from proxy.admin.audit_text import change_text
 from proxy.admin.fields import read_query
 from proxy.admin.figures import moment
-from proxy.admin.readiness import readiness_of, waiting_by_route
+from proxy.admin.progress import ask_progress, groups
 from proxy.admin.report.sentence import sentence_of, sentence_text
 from proxy.admin.room.differences import FILTERS, in_state
-from proxy.admin.room.progress import groups
 from proxy.admin.sift import sift
 from proxy.core.evidence import CHOSEN_GAPS
 from proxy.errors import NotFound
@@ -109,18 +108,19 @@ async def _history(request: Request, control: ControlApi) -> list[Json]:
 # --- progress ---
 async def _progress(request: Request, control: ControlApi) -> list[Json]:
     read_query(request, ())
-    waiting = waiting_by_route(await control.diffs(None, None))
-    rows = []
-    for route in await control.routes():
-        found = readiness_of(route, waiting[route["name"]])
-        kept = {name: route[name] for name in ("name", "group", "stage", "percentage", "effective_percentage")}
-        rows.append({**kept, "verdict": found.verdict, "why": found.why, "basis": list(found.basis)})
+    rows: list[Json] = (await ask_progress(control))["routes"]
     return rows
 
 
 async def _groups(request: Request, control: ControlApi) -> list[Json]:
     read_query(request, ())
     return groups(await control.routes())
+
+
+async def _burn_up(request: Request, control: ControlApi) -> list[Json]:
+    read_query(request, ())
+    buckets: list[Json] = (await control.burn_up())["buckets"]
+    return buckets
 
 
 # --- differences, audit ---
@@ -154,6 +154,7 @@ TABLES: dict[str, Table] = {
         _progress,
         _fields("name", "group", "stage", "percentage", "effective_percentage", "verdict", "why", "basis"),
     ),
+    "burn-up": Table(_burn_up, {"from (UTC)": _moment("at"), **_sides("requests")}),
     "groups": Table(
         _groups,
         {

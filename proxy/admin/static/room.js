@@ -4,6 +4,8 @@
 
 const main = document.querySelector("main[data-live-ms]");
 const REQUEST_TIMEOUT_MS = 10000;
+const FIRST_EVENT_MS = 10000; // a proxy between may hold a stream back for ever
+const ASKS_BEFORE_STREAM = 60;
 
 function parts(root) {
   return new Map([...root.querySelectorAll("[data-live][id]")].map((part) => [part.id, part]));
@@ -31,6 +33,7 @@ function say(words) {
   if (state && state.textContent !== words) state.textContent = words;
 }
 
+// --- by asking: where no stream comes through ---
 async function look() {
   if (!document.hidden) {
     try {
@@ -43,10 +46,66 @@ async function look() {
       say("No answer: these numbers are no longer live. Trying again.");
     }
   }
-  setTimeout(look, Number(main.dataset.liveMs));
 }
 
-if (main) setTimeout(look, Number(main.dataset.liveMs));
+async function ask(times = ASKS_BEFORE_STREAM) {
+  if (times === 0) return listen();
+  await look();
+  setTimeout(ask, Number(main.dataset.liveMs), times - 1);
+}
+
+// --- by a stream of what has changed (`parts`: id -> content, null where it is gone) ---
+async function put(changed) {
+  const isSame = Object.entries(changed).every(([id, content]) => content !== null && document.getElementById(id));
+  if (!isSame) return look();
+  for (const [id, content] of Object.entries(changed)) {
+    const part = document.getElementById(id);
+    if (!part.contains(document.activeElement)) part.innerHTML = content;
+  }
+}
+
+// A stream ends by itself now and then, and the browser opens it again; who is refused one, or gets nothing, asks instead.
+function listen() {
+  let stream = null;
+  let patience = null;
+  const close = () => {
+    clearTimeout(patience);
+    stream?.close();
+  };
+  const giveUp = () => {
+    close();
+    document.removeEventListener("visibilitychange", turn);
+    ask();
+  };
+  const open = () => {
+    patience = setTimeout(giveUp, FIRST_EVENT_MS);
+    stream = new EventSource(main.dataset.liveFrom);
+    stream.addEventListener("parts", async (event) => {
+      clearTimeout(patience);
+      await put(JSON.parse(event.data));
+      say("Live");
+    });
+    stream.addEventListener("open", () => say("Live"));
+    stream.addEventListener("error", () => {
+      if (stream.readyState === EventSource.CLOSED) giveUp();
+      else say("No answer: these numbers are no longer live. Trying again.");
+    });
+  };
+  const turn = () => (document.hidden ? close() : open()); // what nobody sees costs nothing
+  document.addEventListener("visibilitychange", turn);
+  if (!document.hidden) open();
+}
+
+if (main) listen();
+
+// --- sliders, each beside the number that is sent ---
+for (const slider of document.querySelectorAll("input[type=range][data-of]")) {
+  const number = slider.form.elements[slider.dataset.of];
+  slider.value = number.value;
+  slider.hidden = false;
+  slider.addEventListener("input", () => (number.value = slider.value));
+  number.addEventListener("input", () => (slider.value = number.value));
+}
 
 // --- keys: j and k along a list, Enter is the link's own; n and p along the pages of a list ---
 function step(by) {

@@ -1,0 +1,113 @@
+"""How far the migration is, for people who don't read code: shares, verdicts in words, what blocks it, how it went.
+
+Pure: `progress_of` makes it of what the control plane answers; `ask_progress` asks. The page, its files, the API and
+`changeover report --format progress` all show this one value.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from proxy.admin.projection import projection_of
+from proxy.admin.readiness import blockers, readiness_of, switch_off, waiting_by_route
+from proxy.admin.report.sentence import sentence_of, sentence_text
+from proxy.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from proxy.admin.control_api import ControlApi
+
+Json = dict[str, Any]
+MAX_BLOCKERS = 10
+MAX_DECISIONS = 20
+_AUDIT_LINES = 500
+_DECISIONS = frozenset(
+    {"rollout.set", "config.changed", "hold.put", "hold.release", "kill_switch.on", "kill_switch.off"}
+)
+_ROUTE = ("name", "group", "stage", "percentage", "effective_percentage")
+
+
+async def ask_progress(control: ControlApi) -> Json:
+    """What the store can't say now is null, or missing from `decided`."""
+    return progress_of(
+        await control.routes(),
+        await control.diffs(None, None),
+        burn_up=await _burn_up(control),
+        decided=await _decided(control),
+    )
+
+
+def progress_of(
+    routes: Sequence[Json], signatures: Sequence[Json], burn_up: Json | None, decided: Sequence[Json]
+) -> Json:
+    """`burn_up` is None where it isn't known; `decided`: lines of the audit, newest first."""
+    waiting = waiting_by_route(signatures)
+    verdicts = [_verdict(route, waiting[route["name"]]) for route in routes]
+    projection = projection_of(burn_up["buckets"]) if burn_up else None
+    return {
+        "ready": sum(each["verdict"] == "ready" for each in verdicts),
+        "routes": verdicts,
+        "groups": groups(routes),
+        "blockers": [
+            {**row, "sentence": sentence_text(sentence_of(row))} for row in blockers(signatures, MAX_BLOCKERS)
+        ],
+        "burn_up": burn_up,
+        "projection": None
+        if projection is None
+        else {
+            "words": projection.words,
+            "earliest": projection.earliest and projection.earliest.isoformat(),
+            "latest": projection.latest and projection.latest.isoformat(),
+        },
+        "switch_off": [{"words": words, "is_true": is_true} for words, is_true in switch_off(routes, burn_up)],
+        "decided": [{name: value for name, value in line.items() if name != "origin"} for line in decided],
+    }
+
+
+def _verdict(route: Json, waiting: int) -> Json:
+    found = readiness_of(route, waiting)
+    kept = {name: route[name] for name in _ROUTE}
+    return {**kept, "verdict": found.verdict, "why": found.why, "basis": list(found.basis)}
+
+
+def groups(routes: Sequence[Json]) -> list[Json]:
+    """Routes that move together, in the config's order, with their shares. Users are those of the largest route."""
+    found: dict[str, list[Json]] = {}
+    for route in routes:
+        found.setdefault(route["group"], []).append(route)
+    return [_group(name, members) for name, members in found.items()]
+
+
+def _group(name: str, members: Sequence[Json]) -> Json:
+    requests = {side: sum(route["requests"][side] for route in members) for side in ("legacy", "new")}
+    served = sum(requests.values())
+    largest = max(members, key=lambda route: sum(route["users"].values()))
+    users = largest["users"]
+    seen = sum(users.values())
+    return {
+        "name": name,
+        "routes": [route["name"] for route in members],
+        "percentage": members[0]["effective_percentage"],
+        "requests": requests,
+        "of_requests": requests["new"] / served if served else None,
+        "users": users,
+        "of_users": users["new"] / seen if seen else None,
+        "largest": largest["name"],
+    }
+
+
+async def _burn_up(control: ControlApi) -> Json | None:
+    try:
+        return await control.burn_up()
+    except StoreError:
+        return None
+
+
+async def _decided(control: ControlApi) -> list[Json]:
+    """The latest changes of what is in force; nothing while the store can't say."""
+    try:
+        lines = await control.audit(_AUDIT_LINES)
+    except StoreError:
+        return []
+    return [line for line in lines if line["action"] in _DECISIONS][:MAX_DECISIONS]
