@@ -121,7 +121,13 @@ def changeover_command(
 
 @contextmanager
 def running_changeover(
-    cores: Sequence[int], folder: Path, config: str, *, workers: int = 1, certificate: Certificate | None = None
+    cores: Sequence[int],
+    folder: Path,
+    config: str,
+    *,
+    workers: int = 1,
+    certificate: Certificate | None = None,
+    **environ: str,
 ) -> Iterator[tuple[Child, int, int]]:
     """`changeover serve`, ready: its process, its port and its admin port."""
     port, admin_port = find_free_port(), find_free_port()
@@ -129,7 +135,9 @@ def running_changeover(
     (folder / "state").mkdir()
     command = changeover_command(folder, port, admin_port, workers, certificate)
     authority = certificate.authority if certificate else None
-    with started("changeover", command, cores=cores, folder=folder, environment=_build_environment()) as child:
+    with started(
+        "changeover", command, cores=cores, folder=folder, environment=_build_environment() | environ
+    ) as child:
         child.wait_until(lambda: is_answering(admin_port, "/readyz"))
         child.wait_until(lambda: is_answering(port, "/", authority))
         yield child, port, admin_port

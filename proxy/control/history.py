@@ -63,10 +63,15 @@ class History:
         is_whole = now - self._whole_at >= WHOLE_S
         since = first if is_whole else max(int(self._read_at // _MINUTE_S) - LATE_MINUTES, first)
         self._rows, self._nodes = await self._threads.run(
-            lambda: (self._merged(since, first), self._store.recent_nodes(first))
+            lambda: (self._merged(since, first), self._seen(since, first))
         )
         self._read_at = now
         self._whole_at = now if is_whole else self._whole_at
+
+    def _seen(self, since: int, first: int) -> dict[str, int]:
+        """Node -> its last minute, of those that counted anything from `first` on."""
+        found = {node: minute for node, minute in self._nodes.items() if minute >= first}
+        return dict(sorted((found | self._store.recent_nodes(since)).items()))
 
     def _merged(self, since: int, first: int) -> dict[str, dict[int, Json]]:
         """The kept minutes before `since`, and those that the store has from then on."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import BigInteger, bindparam, cast, func, select, update
 
 from proxy.core.evidence import COMPARED
 from proxy.core.model import LEGACY, NEW
@@ -68,13 +68,11 @@ def recent_minutes(connection: Connection, since_minute: int) -> dict[str, dict[
 def recent_nodes(connection: Connection, since_minute: int) -> dict[str, int]:
     """Node -> the last minute since then of which it has counted anything, by name."""
     table = ROUTE_MINUTES.c
+    # Not grouped by node: SQLite would read the whole table for it, in the order of its key.
     rows = connection.execute(
-        select(table.node, func.max(table.minute))
-        .where(table.minute >= since_minute)
-        .group_by(table.node)
-        .order_by(table.node)
+        select(table.minute, table.node).distinct().where(table.minute >= since_minute).order_by(table.minute)
     )
-    return {node: int(minute) for node, minute in rows}
+    return dict(sorted({node: int(minute) for minute, node in rows}.items()))
 
 
 def first_minute(connection: Connection, since_minute: int) -> int | None:
@@ -91,7 +89,9 @@ def served(connection: Connection, since_minute: int, bucket: int) -> dict[int, 
     """
     table = ROUTE_MINUTES.c
     start = (table.minute - table.minute % bucket).label("start")
-    sums = [func.coalesce(func.sum(table.counts[f"served.{side}"].as_integer()), 0) for side in (LEGACY, NEW)]
+    # As text first: PostgreSQL's JSON gives nothing else, and its integers end at two thousand million.
+    numbers = [cast(table.counts[f"served.{side}"].as_string(), BigInteger) for side in (LEGACY, NEW)]
+    sums = [func.coalesce(func.sum(number), 0) for number in numbers]
     rows = connection.execute(select(start, *sums).where(table.minute >= since_minute).group_by(start).order_by(start))
     return {int(at): (int(legacy), int(new)) for at, legacy, new in rows}
 

@@ -81,3 +81,25 @@ def test_totals_are_exact_with_two_writers_at_once(
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(write, range(2)))
     assert {"feeds": {"match": 40, "mismatch": 80}} == stores[0].totals()
+
+
+def test_nodes_are_named_with_their_last_minute(store: Store) -> None:
+    """Those that counted anything since then, by name."""
+    for node, minute in (("b", 5), ("b", 9), ("a", 7), ("old", 4)):
+        store.write(Batch(node, 0.0, {("feeds", minute): {"match": 1}, ("items", minute): {"match": 1}}))
+    assert {"a": 7, "b": 9} == store.recent_nodes(5)
+
+
+def test_served_requests_are_added_up_by_time(store: Store) -> None:
+    """Over routes and nodes, each bucket from its first minute on; a counter that isn't there is nothing."""
+    for node, route, minute, counts in (
+        ("a", "feeds", 59, {"served.legacy": 100}),
+        ("a", "feeds", 60, {"served.legacy": 3, "served.new": 1}),
+        ("b", "feeds", 60, {"served.legacy": 2}),
+        ("b", "items", 119, {"served.new": 5, "match": 9}),
+        ("b", "items", 120, {"served.legacy": 3_000_000_000}),
+    ):
+        store.write(Batch(node, 0.0, {(route, minute): counts}))
+    assert {60: (5, 6), 120: (3_000_000_000, 0)} == store.served(60, 60)
+    assert {59: (100, 0), 60: (5, 1), 119: (0, 5), 120: (3_000_000_000, 0)} == store.served(0, 1)
+    assert [59, 60, None] == [store.first_minute(0), store.first_minute(60), store.first_minute(121)]
