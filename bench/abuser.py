@@ -1,5 +1,7 @@
 """Connections that mean harm, as a program: `python -m bench.abuser PORT KIND CONNECTIONS PATIENCE_S [again]`.
 
+`--upload-bytes` and `--upload-s` say how much an upload sends, and how long at most.
+
 It prints a JSON line once all connections are open and at it, and another one once the server has ended all of them
 or patience has: `ended`, how many; `after_s`; `sent`, the bytes they could send. It ends no connection itself. With
 `again`, each that the server has ended is followed by another one within a second, as long as patience lasts.
@@ -10,11 +12,11 @@ by 2 ms: as much as they cost a request to the backend itself, which no proxy ha
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import random
 import socket
-import sys
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -28,6 +30,7 @@ LOOK_S = 0.05
 AGAIN_S = 1.0
 HEAD_BYTES = 32 << 20  # of each head without end, for a server that would take it all
 UPLOAD_BYTES, UPLOAD_S = 10 << 30, 4.0  # whichever comes first
+ANSWER_S = 4.0
 CHUNK = b"%x\r\n%b\r\n" % (1 << 20, bytes(1 << 20))
 ENDED = frozenset({7, 8})  # CLOSE, CLOSE_WAIT: the server has reset or closed it (tcp_states.h)
 HEAD = b"%b %b HTTP/1.1\r\nhost: reader.example\r\nx-user-id: abuser\r\n"
@@ -36,8 +39,10 @@ HEAD = b"%b %b HTTP/1.1\r\nhost: reader.example\r\nx-user-id: abuser\r\n"
 class Connection:
     """One of them; `sent` counts."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, upload_bytes: int = UPLOAD_BYTES, upload_s: float = UPLOAD_S) -> None:
         self._sock = sock
+        self.upload_bytes = upload_bytes
+        self.upload_s = upload_s
         self.sent = 0
 
     @property
@@ -103,12 +108,20 @@ async def upload(connection: Connection) -> None:
     """As fast as it is taken; then it is ended properly, and the connection stays open for nothing."""
     began = time.monotonic()
     await connection.send(HEAD % (b"PUT", b"/abused") + b"transfer-encoding: chunked\r\n\r\n")
-    while connection.sent < UPLOAD_BYTES and time.monotonic() - began < UPLOAD_S:
+    while connection.sent < connection.upload_bytes and time.monotonic() - began < connection.upload_s:
         await connection.send(CHUNK)
     await connection.send(b"0\r\n\r\n")
 
 
-# --- users who don't take their answer ---
+# --- answers without end ---
+async def endless_answer(connection: Connection) -> None:
+    """Takes it as fast as it comes, and then no more of it."""
+    began = time.monotonic()
+    await connection.send(HEAD % (b"GET", b"/endless") + b"\r\n")
+    while time.monotonic() - began < ANSWER_S and await connection.read(1 << 20):
+        pass
+
+
 async def deaf(connection: Connection) -> None:
     """Asks for what has no end and stops reading."""
     await connection.send(HEAD % (b"GET", b"/endless") + b"\r\n")
@@ -131,13 +144,26 @@ KINDS: dict[str, Callable[[Connection], Awaitable[None]]] = {
     "endless-head": endless_head,
     "endless-fields": endless_fields,
     "upload": upload,
+    "endless-answer": endless_answer,
     "deaf": deaf,
     "sipping": sipping,
 }
 
 
-async def abuse(port: int, kind: str, number: int, patience_s: float, *, again: bool = False) -> None:
+async def abuse(
+    port: int,
+    kind: str,
+    number: int,
+    patience_s: float,
+    *,
+    again: bool = False,
+    upload_bytes: int = UPLOAD_BYTES,
+    upload_s: float = UPLOAD_S,
+) -> None:
     """Until the server has ended all connections, or patience has."""
+
+    async def connect() -> Connection:
+        return Connection(await _connect(port), upload_bytes, upload_s)
 
     async def act(connection: Connection) -> None:
         with suppress(OSError):  # it was ended
@@ -149,10 +175,10 @@ async def abuse(port: int, kind: str, number: int, patience_s: float, *, again: 
             while not connection.has_ended:  # noqa: ASYNC110  # the kernel's view, which nobody is told of
                 await asyncio.sleep(AGAIN_S)
             connection.close()
-            connection = Connection(await _connect(port))
+            connection = await connect()
             await act(connection)
 
-    connections = [Connection(await _connect(port)) for _ in range(number)]
+    connections = [await connect() for _ in range(number)]
     began = time.monotonic()
     acts = [asyncio.create_task(act(connection)) for connection in connections]
     acts += [asyncio.create_task(follow(connection)) for connection in connections]
@@ -181,7 +207,25 @@ def _say(**values: float) -> None:
     print(json.dumps(values), flush=True)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench.abuser")
+    parser.add_argument("port", type=int)
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("connections", type=int)
+    parser.add_argument("patience_s", type=float)
+    parser.add_argument("again", nargs="?", choices=["again"])
+    parser.add_argument("--upload-bytes", type=int, default=UPLOAD_BYTES)
+    parser.add_argument("--upload-s", type=float, default=UPLOAD_S)
+    given = parser.parse_args()
     asyncio.run(
-        abuse(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), again=sys.argv[5:] == ["again"])
+        abuse(
+            *(given.port, given.kind, given.connections, given.patience_s),
+            again=given.again is not None,
+            upload_bytes=given.upload_bytes,
+            upload_s=given.upload_s,
+        )
     )
+
+
+if __name__ == "__main__":
+    main()

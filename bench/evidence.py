@@ -25,6 +25,7 @@ from proxy.store.tables import (
     ROUTE_MINUTES,
     ROUTE_TOTALS,
     ROUTES,
+    SERVED_MINUTES,
     SIGNATURE_MINUTES,
     SIGNATURES,
     USERS,
@@ -58,9 +59,10 @@ def fill(url: str, routes: int, signatures: int, days: int) -> dict[str, int]:
     filled: Counter[str] = Counter()
     with engine.begin() as connection:
         for table, rows in (
-            (ROUTES, ({"route": name, "user_level": 0} for name in names)),
+            (ROUTES, (_route(name) for name in names)),
             (ROUTE_TOTALS, (_total(name) for name in names)),
             (ROUTE_MINUTES, _minutes(names, int(now // 60), days)),
+            (SERVED_MINUTES, _served(int(now // 60), days)),
             (USERS, _users(names, now)),
             (SIGNATURES, (_signature(number, names, now) for number in range(signatures))),
             (SIGNATURE_MINUTES, _trends(signatures, int(now // 60))),
@@ -103,6 +105,11 @@ def _counts(requests: int) -> dict[str, int]:
     return counts
 
 
+def _route(name: str) -> dict[str, Any]:
+    new = USERS_PER_ROUTE // 10
+    return {"route": name, "user_level": 0, "legacy_users": USERS_PER_ROUTE - new, "new_users": new}
+
+
 def _total(name: str) -> dict[str, Any]:
     counts = _counts(1_000_000)
     return {"node": NODE, "route": name, "compared": counts["match"] + counts["mismatch"], "counts": counts}
@@ -116,6 +123,11 @@ def _minutes(names: list[str], minute: int, days: int) -> Iterator[dict[str, Any
         counts = _counts(100 + place % 50)
         for name in names:
             yield {"node": NODE, "route": name, "minute": moment, "counts": counts}
+
+
+def _served(minute: int, days: int) -> Iterator[dict[str, Any]]:
+    for moment in range(minute - days * _DAY, minute + 1):
+        yield {"minute": moment, "node": NODE, "legacy": 9_000, "new": 1_000}
 
 
 def _users(names: list[str], now: float) -> Iterator[dict[str, Any]]:

@@ -1,8 +1,9 @@
 """Latency below saturation: what each proxy adds to a direct request, at half the rate at which it would be full.
 
 All contenders that do the same work are asked at one rate, half of what the slowest of them can do, so that none is
-above its own half. The sender is bench/openloop.py; it shares a core with the origins where there are only two, and
-what that costs is in the direct row as well, which is why only what is added to it counts.
+above its own half; or at a rate that is given. The sender is bench/openloop.py; it shares a core with the origins where
+there are only two, and what that costs is in the direct row as well, which is why only what is added to it counts. Both
+go before all other programs there (bench/urgency.py), so that what is late is late because of the proxy.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from bench.origin import running_origins
 from bench.report import NOTHING, WORK_WORDS, render_table
 from bench.rounds import order_runs
 from bench.scenarios import CORE
+from bench.urgency import describe_urgency, going_first
 from bench.wrk import PATH, make_load, run_wrk
 
 if TYPE_CHECKING:
@@ -97,7 +99,13 @@ class Bench:
     folder: Path
     origins: Origins
     seconds: float
+    ceiling_per_s: float
+    rate_per_s: float | None = None
     starts: int = 0
+
+    def choose_rate(self, most_per_s: Sequence[float]) -> float:
+        """The one that was asked for, or the one that the slowest contender allows."""
+        return self.rate_per_s or choose_rate(most_per_s, self.ceiling_per_s)
 
     def find_most(self, contender: Contender) -> float:
         """The requests per second at saturation, with the core scenario's connections."""
@@ -109,7 +117,8 @@ class Bench:
     def pace(self, contender: Contender, rate_per_s: float) -> Paced:
         with contender.start(self._make_place(contender)) as target:
             send_paced(target.port, PATH, rate_per_s, 1)
-            return send_paced(target.port, PATH, rate_per_s, self.seconds)
+            with going_first():
+                return send_paced(target.port, PATH, rate_per_s, self.seconds)
 
     def _make_place(self, contender: Contender) -> Place:
         self.starts += 1
@@ -118,45 +127,46 @@ class Bench:
         return Place(self.cores.proxy, folder, self.origins)
 
 
-@click.command(help="Measure added latency at half of the saturation rate. See bench/README.md.")
+@click.command(help="Measure added latency at half of the saturation rate, or at another. See bench/README.md.")
 @click.option("--rounds", default=3, show_default=True, type=click.IntRange(1, 100), help="Phases of each contender.")
 @click.option("--seconds", default=5, show_default=True, type=click.IntRange(1, 600), help="Length of a phase.")
-def main(*, rounds: int, seconds: int) -> None:
+@click.option("--rate", type=click.IntRange(1, 100_000), help="Requests per second; half of the slowest's by default.")
+def main(*, rounds: int, seconds: int, rate: int | None) -> None:
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     require_tools()
     try:
-        click.echo(measure_latency(rounds, seconds))
+        click.echo(measure_latency(rounds, seconds, rate))
     except ContenderFailed as failure:
         raise click.ClickException(str(failure)) from failure
 
 
-def measure_latency(rounds: int, seconds: float) -> str:
+def measure_latency(rounds: int, seconds: float, rate_per_s: float | None = None) -> str:
     """The table, and a line about the sender. `ContenderFailed` when something can't be run."""
     cores = assign_cores(available_cores())
-    tell(f"before the first run: {describe_background(measure_background(cores))}")
+    tell(f"before the first run: {describe_background(measure_background(cores))}; {describe_urgency()}")
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, set(cores.load))
     gc.disable()  # a pause of the sender would look like one of the proxy
     try:
         with tempfile.TemporaryDirectory(prefix="changeover-bench-") as name:
             folder = Path(name)
-            with running_origins(cores.origin, folder) as origins:
+            with running_origins(cores.origin, folder, is_first=True) as origins:
                 ceiling = measure_ceiling(origins.serving_port, PATH)
-                bench = Bench(cores, folder, origins, seconds)
-                cells = [row for work in WORKS for row in _measure_work(bench, work, ceiling, rounds)]
+                bench = Bench(cores, folder, origins, seconds, ceiling, rate_per_s)
+                cells = [row for work in WORKS for row in _measure_work(bench, work, rounds)]
     finally:
         gc.enable()
         os.sched_setaffinity(0, before)
     return (
-        f"{render_table(HEADER, cells)}\n\nThe sender's own ceiling is {ceiling:,.0f} requests/s; it is asked for no"
-        f" more than {SENDERS_SHARE * 100:.0f} % of it."
+        f"{render_table(HEADER, cells)}\n\nThe sender's own ceiling is {ceiling:,.0f} requests/s; above"
+        f" {SENDERS_SHARE * 100:.0f} % of it, its own queue is what is measured."
     )
 
 
-def _measure_work(bench: Bench, work: Work, ceiling: float, rounds: int) -> list[list[str]]:
+def _measure_work(bench: Bench, work: Work, rounds: int) -> list[list[str]]:
     contenders = [each for each in select_contenders(FAMILIES) if each.work == work and not each.find_missing()]
     most = {contender.name: bench.find_most(contender) for contender in contenders}
-    rate = choose_rate(list(most.values()), ceiling)
+    rate = bench.choose_rate(list(most.values()))
     rows = {each.name: Latency(each.title, each.work, rate, most.get(each.name)) for each in (DIRECT, *contenders)}
     for number, contender in order_runs((DIRECT, *contenders), rounds):
         paced = bench.pace(contender, rate)

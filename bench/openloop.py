@@ -12,11 +12,13 @@ import socket
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from bench.standstill import Standstills
 
 PATIENCE_S = 5.0
 CONNECT_S = 1.0
@@ -32,16 +34,28 @@ _GONE = select.EPOLLHUP | select.EPOLLERR
 class Paced:
     """What the requests of a phase met: times in seconds, in the order of the answers; failures, and how many `left`.
 
-    `late_s`: how long after its time each request left the sender.
+    `differing`: answers with status 200 whose body was another than expected; they have a time as well. `due`: when
+    each answered request was due (CLOCK_MONOTONIC). `late_s`: how long after its time each request left the sender.
     """
 
     elapsed_s: list[float] = field(default_factory=list)
     failed: int = 0
     left: int = 0
+    differing: int = 0
+    due: list[float] = field(default_factory=list, compare=False)
     late_s: list[float] = field(default_factory=list, compare=False)
 
     def percentile_ms(self, percent: float) -> float:
         return percentile_ms(self.elapsed_s, percent)
+
+    def without(self, standstills: Standstills) -> Paced:
+        """The same without the times of answers that were under way while a core stood still."""
+        kept = [
+            (due, elapsed)
+            for due, elapsed in zip(self.due, self.elapsed_s, strict=True)
+            if not standstills.spoiled(due, due + elapsed)
+        ]
+        return replace(self, due=[due for due, _ in kept], elapsed_s=[elapsed for _, elapsed in kept])
 
 
 def percentile_ms(times_s: Sequence[float], percent: float) -> float:
@@ -56,10 +70,10 @@ def make_get(path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nx-user-id: 1\r\n\r\n".encode()
 
 
-def send_paced(port: int, path: str, requests_per_s: float, seconds: float) -> Paced:
-    """Asks `GET path` of the port for so long; waits for the last answers."""
+def send_paced(port: int, path: str, requests_per_s: float, seconds: float, *, expected: bytes | None = None) -> Paced:
+    """Asks `GET path` of the port for so long; waits for the last answers. Each body should be the `expected` bytes."""
     request = make_get(path)
-    with Sender(port, lambda _: request) as sender:
+    with Sender(port, lambda _: request, expected=expected) as sender:
         sender.send(requests_per_s, seconds)
         sender.finish()
         return sender.take()
@@ -88,12 +102,21 @@ class _Connection:
 class Sender:
     """Sends at given times on as few connections as it can; every `leave_every`-th user hangs up unanswered.
 
-    `make_request` gets the number of the request, from 0, and returns its bytes. Answers that come between two calls
+    `make_request` gets the number of the request, from 0, and returns its bytes. Each body is compared with `expected`,
+    byte by byte, unless that is None. Answers that come between two calls
     of `send` are noticed by the second, with the time they have waited: nothing but a moment may lie in between.
     """
 
-    def __init__(self, port: int, make_request: Callable[[int], bytes], leave_every: int = 0) -> None:
+    def __init__(
+        self,
+        port: int,
+        make_request: Callable[[int], bytes],
+        leave_every: int = 0,
+        *,
+        expected: bytes | None = None,
+    ) -> None:
         self._port = port
+        self._expected = expected
         self._make_request = make_request
         self._leave_every = leave_every
         self._number = 0
@@ -202,14 +225,16 @@ class Sender:
             return
         lowered = head.lower()
         if len(body) >= _length(lowered):
-            self._answered(connection, is_good=head.startswith(b"HTTP/1.1 200 "))
+            self._answered(connection, body, is_good=head.startswith(b"HTTP/1.1 200 "))
             if b"\r\nconnection: close" in lowered or event & _GONE:
                 self._close(connection)
 
-    def _answered(self, connection: _Connection, *, is_good: bool) -> None:
+    def _answered(self, connection: _Connection, body: bytes, *, is_good: bool) -> None:
         if not is_good:
             self._fail(connection)
             return
+        self._paced.differing += self._expected is not None and body != self._expected
+        self._paced.due.append(connection.due)
         self._paced.elapsed_s.append(time.monotonic() - connection.due)
         connection.is_busy = False
         self._free.append(connection)

@@ -26,7 +26,7 @@ from bench.cores import assign_cores, available_cores, describe_background, meas
 from bench.evidence import fill
 from bench.off_on import OFF_ON_HEADER, OffOn
 from bench.openloop import percentile_ms, send_paced
-from bench.origin import running_origins
+from bench.origin import EQUAL_BODY, running_origins
 from bench.report import render_table
 from bench.urgency import describe_urgency, going_first
 
@@ -165,7 +165,7 @@ def measure_watching(cores: Cores, folder: Path, ports: tuple[int, int], rounds:
 
     def phase(arm: Arm) -> Paced:
         with watching(admin_port, cores, folder) if arm == "on" else nullcontext(), going_first():
-            return send_paced(port, PATH, rate, seconds)
+            return send_paced(port, PATH, rate, seconds, expected=EQUAL_BODY.encode())
 
     send_paced(port, PATH, rate, 1)
     row.play(rounds, phase)

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+CALM_LOOK_S = 0.1
+CALM_TICKS = 1
+"""In one look: a tenth of a core, which is above what a proxy does that nobody asks anything."""
 
 PROC = Path("/proc")
 
@@ -32,6 +37,19 @@ class Process:
 def read_session_ticks(leader: int) -> int:
     """The clock ticks used so far by the session's processes, on any core; 0 when nothing of it is left."""
     return sum(process.ticks for process in list_session(leader))
+
+
+def wait_calm(leaders: Sequence[int], most_s: float) -> bool:
+    """Returns once none of the sessions does much any more; False when one still did after `most_s`."""
+    end = time.monotonic() + most_s
+    before = [read_session_ticks(leader) for leader in leaders]
+    while time.monotonic() < end:
+        time.sleep(CALM_LOOK_S)
+        ticks = [read_session_ticks(leader) for leader in leaders]
+        if all(now - then <= CALM_TICKS for now, then in zip(ticks, before, strict=True)):
+            return True
+        before = ticks
+    return False
 
 
 def kill_session(leader: int) -> None:

@@ -35,6 +35,11 @@ def going_first(level: int = LOAD) -> Iterator[None]:
             _schedule(0, os.SCHED_OTHER, 0)
 
 
+def go_first(level: int) -> bool:
+    """The calling process goes before all normal ones from now on; False where that isn't permitted."""
+    return _schedule(0, os.SCHED_FIFO, level)
+
+
 def describe_urgency() -> str:
     """Whether this user may do it, for the reader of the results."""
     with going_first():

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bench.broken import ANSWER as LATE
-from bench.broken import BEHAVIOURS, GARBAGE, HUGE_HEAD, PIECE, PIECES
+from bench.broken import BEHAVIOURS, DEAD, GARBAGE, HUGE_HEAD, PIECE, PIECES, large_answer
 from bench.children import find_free_port, started
 from bench.fetch import is_listening
 from bench.hostile import hostile_answers
@@ -68,6 +68,20 @@ def test_paced_load_counts_what_is_no_200_as_failed() -> None:
         assert Paced([], 5) == send_paced(port, "/", 100, 0.05)
 
 
+@pytest.mark.parametrize(("expected", "differing"), [(b"ok", 0), (b"o", 5), (b"oK", 5), (b"", 5), (None, 0)])
+def test_paced_load_counts_bodies_that_are_not_the_expected_bytes(expected: bytes | None, differing: int) -> None:
+    """They are answers, with their times; unless nothing is expected."""
+    with answering(ANSWER) as port:
+        paced = send_paced(port, "/", 100, 0.05, expected=expected)
+    assert (5, 0, differing) == (len(paced.elapsed_s), paced.failed, paced.differing)
+
+
+def test_paced_load_counts_bytes_behind_an_answer_as_differing() -> None:
+    """What comes with it belongs to no answer that was asked for."""
+    with answering(ANSWER + b"!") as port:
+        assert 5 == send_paced(port, "/", 100, 0.05, expected=b"ok").differing
+
+
 def test_paced_load_counts_refused_connections() -> None:
     """Nobody listens: everything failed, nothing hangs."""
     assert Paced([], 5) == send_paced(find_free_port(), "/", 100, 0.05)
@@ -101,6 +115,18 @@ def test_broken_backend_is_broken(behaviour: str, tmp_path: Path) -> None:
         assert AT_ONCE[behaviour] == received_at_once(port, len(AT_ONCE[behaviour] or b""))
 
 
+def test_dead_backend_neither_accepts_nor_refuses(tmp_path: Path) -> None:
+    """Whoever connects hears nothing, as from a host that is gone."""
+    port = find_free_port()
+    command = [sys.executable, "-m", "bench.broken", str(port), DEAD]
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    with started("dead", command, cores=[0], folder=tmp_path, environment=environment) as child:
+        child.wait_until(lambda: DEAD.encode() in child.log.read_bytes())
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                socket.create_connection(("127.0.0.1", port), timeout=0.1)
+
+
 def received_at_once(port: int, length: int) -> bytes | None:
     """So many bytes of the answer to a request; where there are to be none: b"", or None after a reset."""
     with socket.socket() as connection:
@@ -131,6 +157,13 @@ def receive_at_once(connection: socket.socket, length: int) -> bytes | None:
 def test_huge_answer_is_a_gigabyte() -> None:
     """The pieces that are poured add up to it."""
     assert 1 << 30 == PIECES * int(PIECE.partition(b"\r\n")[0], 16)
+
+
+def test_large_answer_is_whole_and_too_long_to_be_masked_in_line() -> None:
+    """So that a soak has work for the worker's masking child."""
+    head, _, body = large_answer().partition(b"\r\n\r\n")
+    assert f"content-length: {len(body)}".encode() in head.split(b"\r\n")
+    assert len(body) > 8_192
 
 
 def test_hostile_answers_are_whole_and_small_enough_to_be_compared() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 
 import pytest
 
-from bench.off_on import OffOn
-from bench.openloop import Paced
+from bench.off_on import OFF_ON_HEADER, OffOn, Pool
+from bench.openloop import Paced, percentile_ms
 from bench.urgency import LOAD, going_first
 
 
@@ -28,6 +29,43 @@ def test_the_interval_holds_the_ratio_and_is_narrow_where_rounds_agree() -> None
     apart = OffOn("it", [phase(2.0)] * 5, [phase(height) for height in (1, 2, 4, 8, 16)])
     low, high = apart.p99_ratio_interval()
     assert low < apart.p99_ratio == 2.0 < high
+
+
+def test_pooled_ratio_sees_what_few_phases_met() -> None:
+    """A stall of one phase in four is what the slowest hundredth of all requests met, and of the typical phase not."""
+    calm, stalled = phase(*[1.0] * 100), phase(*[1.0] * 90, *[50.0] * 10)
+    row = OffOn("it", [calm] * 4, [calm, stalled, calm, calm])
+    assert (1.0, 50.0) == (row.p99_ratio, row.pooled_p99_ratio)
+    low, high = row.pooled_p99_ratio_interval()
+    assert (1.0, 50.0) == (low, high)
+
+
+def test_pooled_interval_draws_rounds_with_both_of_their_phases() -> None:
+    """A machine that was slow in a whole round says nothing of what was measured."""
+    off, on = [phase(*[height] * 100) for height in (1, 2, 4)], [phase(*[2 * height] * 100) for height in (1, 2, 4)]
+    assert (2.0, 2.0) == OffOn("it", off, on).pooled_p99_ratio_interval()
+
+
+@pytest.mark.parametrize("times", [(1, 1), (0, 1), (3, 1), (2, 0)])
+@pytest.mark.parametrize("percent", [0, 50, 99, 100])
+def test_percentile_of_a_pool_is_that_of_its_times_one_by_one(percent: float, times: tuple[int, int]) -> None:
+    """However often a phase counts."""
+    first, second = phase(5.0, 1.0, 3.0), phase(4.0, 2.0, 9.0, 7.0)
+    everything = first.elapsed_s * times[0] + second.elapsed_s * times[1]
+    assert percentile_ms(everything, percent) == 1000 * Pool([first, second]).percentile_s(percent, times)
+
+
+def test_percentile_of_nothing_is_none() -> None:
+    """Where nobody was answered the ratio is no number, and no failure of the bench."""
+    assert math.isnan(Pool([Paced(), phase(1.0)]).percentile_s(99, (1, 0)))
+    assert math.isnan(OffOn("it", [Paced()], [phase(1.0)]).pooled_p99_ratio)
+
+
+def test_row_has_a_cell_for_each_column_and_counts_what_differed() -> None:
+    """Of both arms together, behind the name."""
+    row = OffOn("it", [Paced([0.001], failed=1)], [Paced([0.002, 0.001], differing=1)])
+    assert 1 + len(OFF_ON_HEADER) == len(row.cells())
+    assert ["it", "3", "1", "1"] == row.cells()[:4]
 
 
 def test_both_phases_of_each_round_are_played_and_the_first_changes() -> None:

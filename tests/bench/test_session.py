@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from bench.session import Process, list_session, parse_process, read_session_ticks
+from bench.session import Process, list_session, parse_process, read_session_ticks, wait_calm
 
 STAT = "42 (a b) c) S 1 41 40 0 -1 4194560 1 2 3 4 500 60 7 8 20 0 1 0 100"
 
@@ -30,3 +30,14 @@ def test_children_in_sessions_of_their_own_belong_to_it() -> None:
         assert child.pid in {process.pid for process in list_session(os.getsid(0))}
     finally:
         child.communicate(b"\n")
+
+
+def test_calm_comes_with_the_end_of_the_work() -> None:
+    """A process that works is not waited for longer than asked; one that waits is calm."""
+    command = [sys.executable, "-c", "print(flush=True)\nwhile True: pass"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as busy:
+        assert busy.stdout
+        busy.stdout.readline()
+        assert not wait_calm([busy.pid], 0.5)
+        busy.kill()
+    assert wait_calm([busy.pid], 5.0)
