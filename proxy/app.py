@@ -26,7 +26,7 @@ from proxy.descriptors import raise_descriptor_limit
 from proxy.errors import ChangeoverError, SchemaMismatch, StartError, StoreError
 from proxy.listeners import BACKLOG, bind, listener_tls, url_of
 from proxy.node import open_listeners, settled
-from proxy.process import die_with_parent, finish_after_signals, say_ready
+from proxy.process import die_with_parent, finish_after_signals, say_ready, say_reloaded, say_reloading
 from proxy.sdnotify import ServiceManager
 from proxy.settings import Settings
 
@@ -126,8 +126,9 @@ async def serve_worker(
 
 
 def _reload(server: WorkerServer) -> None:
+    say_reloading()
     server.reload()
-    say_ready()
+    say_reloaded()
 
 
 def worker_server(worker: Worker, settings: Settings, siblings: Siblings | None = None) -> WorkerServer:
@@ -160,6 +161,7 @@ def worker_server(worker: Worker, settings: Settings, siblings: Siblings | None 
             ssl_context_factory=None if tls is None else lambda *_: tls.context,
         ),
         announce,
+        handler=worker.handler,
         drain_s=settings.drain_s,
         siblings=siblings or Siblings(),
         spawn=worker.spawn,
@@ -205,8 +207,8 @@ async def serve_control(settings: Settings, listener: socket.socket) -> None:
     from proxy.traffic.serving import AnnouncingServer  # noqa: PLC0415
 
     async def announce() -> None:
-        say_ready()
-        control.on_reloaded = say_ready
+        say_ready(control.trouble)
+        control.on_reloading, control.on_reloaded = say_reloading, say_reloaded
 
     finish_after_signals()
     store = Store(settings.effective_store_url)

@@ -25,6 +25,7 @@ SETTINGS = frozenset(
         "COMPARE_TIMEOUT_S",
         "CONFIG",
         "DEBUG_TOKEN",
+        "DOWNLOAD_BYTES_PER_S",
         "DRAIN_S",
         "HEAD_TIMEOUT_S",
         "KEEP_ALIVE_S",

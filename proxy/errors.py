@@ -119,6 +119,13 @@ class UpstreamTimeout(UpstreamError):
     status = 504
 
 
+class UpstreamBusy(UpstreamError):
+    """All connections to a backend are taken: it was not asked, and is not to blame. Answered as Overloaded is."""
+
+    code = Overloaded.code
+    status = Overloaded.status
+
+
 class StoreError(ChangeoverError):
     """The store can't be used now. Never reaches a proxied user; the admin side answers 503."""
 

@@ -1,23 +1,28 @@
 """Log lines of every process, to stderr: JSON for machines, columns for a terminal.
 
-structlog writes our own events; what libraries say through `logging` (uvicorn, alembic) takes the same way out.
-Data goes to stdout and never through here.
+structlog writes our own events; what libraries say through `logging` (uvicorn, alembic) takes the same way out, and a
+thread writes the lines (`lines`). Data goes to stdout and never through here.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import sys
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import structlog
+
+from proxy.lines import Lines
 
 if TYPE_CHECKING:
     from structlog.typing import Processor
 
 # At INFO these say something for each request or each opening of the store.
 _CHATTY = ("alembic", "httpx", "httpcore", "sqlalchemy", "watchfiles", "asyncio")
+_STDERR = 2
 
 
 class LogSettings(Protocol):
@@ -29,16 +34,28 @@ class LogSettings(Protocol):
     def log_level(self) -> str: ...
 
 
-class _Lines:
-    """Writes whole lines. A log that can't be written (a broken pipe, a full disk) is lost, never an error."""
+class _Stream:
+    """Writes whole lines where stderr was replaced, as in tests. What can't be written is lost, never an error."""
+
+    dropped = 0
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
-    def msg(self, line: str) -> None:
+    def put(self, line: str) -> None:
         with contextlib.suppress(OSError, ValueError):
             self._stream.write(line + "\n")
             self._stream.flush()
+
+
+class _Logger:
+    """structlog's way to the lines."""
+
+    def __init__(self, lines: Lines | _Stream) -> None:
+        self._lines = lines
+
+    def msg(self, line: str) -> None:
+        self._lines.put(line)
 
     debug = info = warning = warn = error = critical = exception = fatal = failure = log = msg
 
@@ -46,12 +63,12 @@ class _Lines:
 class _Handler(logging.Handler):
     """The standard library's way to the same lines."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, lines: Lines | _Stream) -> None:
         super().__init__()
-        self._lines = _Lines(stream)
+        self._lines = lines
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._lines.msg(self.format(record))
+        self._lines.put(self.format(record))
 
 
 def configure(settings: LogSettings, **fields: Any) -> None:
@@ -61,14 +78,36 @@ def configure(settings: LogSettings, **fields: Any) -> None:
     """
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     stream = sys.stderr
+    lines = _lines_of(stream)
     shared = _shared_processors(fields)
     structlog.configure(
         processors=[*shared, *_ending(settings.log_format, stream)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=lambda *_: _Lines(stream),
+        logger_factory=lambda *_: _Logger(lines),
         cache_logger_on_first_use=False,
     )
-    _route_standard_library(level, stream, shared, _ending(settings.log_format, stream))
+    _route_standard_library(level, lines, shared, _ending(settings.log_format, stream))
+
+
+def dropped() -> int:
+    """How many lines of this process were lost because nobody read its log."""
+    return _lines_of(sys.stderr).dropped
+
+
+def _lines_of(stream: TextIO) -> Lines | _Stream:
+    """Only of the process's own stderr is it known that its descriptor stays what it is."""
+    with contextlib.suppress(OSError, ValueError):
+        if stream.fileno() == _STDERR:
+            return _process_lines()
+    return _Stream(stream)
+
+
+@cache
+def _process_lines() -> Lines:
+    """One thread for all lines, however often logging is set up."""
+    lines = Lines(_STDERR, lambda number: structlog.get_logger(__name__).warning("log.dropped", lines=number))
+    atexit.register(lines.close)
+    return lines
 
 
 def _shared_processors(fields: dict[str, Any]) -> list[Processor]:
@@ -95,12 +134,14 @@ def _ending(log_format: str, stream: TextIO) -> list[Processor]:
     ]
 
 
-def _route_standard_library(level: int, stream: TextIO, shared: list[Processor], ending: list[Processor]) -> None:
+def _route_standard_library(
+    level: int, lines: Lines | _Stream, shared: list[Processor], ending: list[Processor]
+) -> None:
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
     )
-    handler = _Handler(stream)
+    handler = _Handler(lines)
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers = [handler]

@@ -10,6 +10,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import structlog
+
 from proxy.activation import Inherited, address_of
 from proxy.listeners import bind, bind_each, release
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from proxy.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +50,24 @@ def settled(settings: Settings, inherited: Inherited) -> Settings:
 
 @contextmanager
 def open_listeners(settings: Settings, inherited: Inherited) -> Iterator[Listeners]:
-    """The node's sockets: those that were handed over, and for the rest bound ones. Raises StartError."""
+    """The node's sockets: those that were handed over, and for the rest bound ones. Raises StartError.
+
+    Workers that share a socket share its users as it comes (ADR 5), which is said once.
+    """
     with ExitStack() as stack:
         users = inherited.users
         if not users:
             users = tuple(bind_each(settings.listen_address, "--listen", settings.workers))
             for listener in users:
                 stack.callback(release, listener)
+        if len(users) < settings.workers:
+            log.warning(
+                "listener.shared",
+                listen=settings.listen,
+                sockets=len(users),
+                workers=settings.workers,
+                effect="one worker may serve most users; several workers share the load where each has a TCP socket",
+            )
         admin = inherited.admin
         if admin is None:
             admin = bind(settings.admin_address, "--admin-listen")

@@ -17,6 +17,7 @@ from contextlib import suppress
 PARENT_VARIABLE = "_CHANGEOVER_PARENT_PID"  # begins with "_": it must not read as an override of the config
 READY_VARIABLE = "_CHANGEOVER_READY_FD"
 _PR_SET_PDEATHSIG = 1  # prctl(2)
+_MAX_LINE_BYTES = 500  # with its end below 512: up to there lines are written whole (pipe(7), PIPE_BUF)
 
 
 def child_environment(ready_fd: int | None = None) -> dict[str, str]:
@@ -27,15 +28,30 @@ def child_environment(ready_fd: int | None = None) -> dict[str, str]:
     return {PARENT_VARIABLE: str(os.getpid()), READY_VARIABLE: "" if ready_fd is None else str(ready_fd)}
 
 
-def say_ready() -> None:
-    """Tells the parent that this process does its work; called again, that it has done a reload.
+def say_ready(trouble: str = "") -> None:
+    """Tells the parent that this process does its work, and what is wrong all the same, in one line.
 
     Without a parent that listens nothing happens.
     """
+    _say("ready", trouble)
+
+
+def say_reloading() -> None:
+    """Tells the parent that a reload begins: what changes from now on may be missed by it, what has changed is not."""
+    _say("reloading")
+
+
+def say_reloaded(trouble: str = "") -> None:
+    """Tells the parent that the reload that has begun last is done, and what is wrong now."""
+    _say("reloaded", trouble)
+
+
+def _say(word: str, trouble: str = "") -> None:
     descriptor = os.environ.get(READY_VARIABLE)
     if descriptor:
+        line = f"{word} {' '.join(trouble.split())}".strip().encode()[:_MAX_LINE_BYTES]
         with suppress(BrokenPipeError):
-            os.write(int(descriptor), b".")
+            os.write(int(descriptor), line + b"\n")
 
 
 def die_with_parent(sent: signal.Signals = signal.SIGTERM) -> None:

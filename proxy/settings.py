@@ -129,7 +129,12 @@ class Settings(BaseSettings):
     upload_bytes_per_s: int = Field(
         64 * _MIB,
         ge=_MIB,
-        description="Bytes that one request's body brings in a second while others are served.",
+        description="Bytes that all long uploads to a worker bring in a second while others are served.",
+    )
+    download_bytes_per_s: int = Field(
+        64 * _MIB,
+        ge=_MIB,
+        description="Bytes that all long answers of a worker take in a second while others are served.",
     )
     link_buffer_bytes: int = Field(16 * _MIB, ge=_MIB, description="Bytes a worker may hold for the control process.")
     remembered_users: int = Field(
@@ -139,7 +144,8 @@ class Settings(BaseSettings):
     body_timeout_s: float = Field(
         60.0,
         gt=0,
-        description="Seconds that a user may take to send a request's body, and one more for each 500 bytes.",
+        description="Seconds that a user may send nothing of a request's body; it may take as long in all, and one "
+        "more for each 500 bytes.",
     )
     keep_alive_s: float = Field(75.0, gt=0, description="Seconds that an idle connection of a user is kept.")
     send_timeout_s: float = Field(60.0, gt=0, description="Seconds that a user may stop reading an answer.")

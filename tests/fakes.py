@@ -22,12 +22,23 @@ SINCE = 1_790_000_000.0
 def covered(compared: int, **skipped: int) -> Json:
     """The coverage of a route that compared so many pairs and skipped others."""
     known = coverage({"match": compared, **{f"skipped.{reason}": number for reason, number in skipped.items()}})
-    return {"compared": compared, "skipped": skipped, "expected": known.expected, "ratio": known.ratio}
+    return {
+        "compared": compared,
+        "partly": {},
+        "skipped": skipped,
+        "unlisted": 0,
+        "expected": known.expected,
+        "ratio": known.ratio,
+    }
 
 
 def route_row(name: str = "feeds", **changes: Any) -> Json:
-    """One route as the API answers it: compared with 90 % coverage, two mismatches."""
-    return {
+    """One route as the API answers it: compared with 90 % coverage, two mismatches.
+
+    Its evidence is all that was counted, unless `evidence` says from when on (`since`, `because`) and what.
+    """
+    window = changes.pop("evidence", {})
+    row = {
         "name": name,
         "group": name,
         "stage": "shadow",
@@ -43,10 +54,28 @@ def route_row(name: str = "feeds", **changes: Any) -> Json:
         "mismatches": 2,
         "match_rate": 898 / 900,
         "coverage": covered(900, timeout=100, not_sampled=7),
+        "noise_runs": {"pairs": 0, "matches": 0, "mismatches": 0, "skipped": {}},
         "latency_ms": {
             "legacy": {"p50": 12.5, "p95": 40.0, "p99": 81.25},
             "new": {"p50": None, "p95": None, "p99": None},
         },
+        **changes,
+    }
+    counted = {each: row[each] for each in ("requests", "failed", "server_errors", "pairs", "matches", "mismatches")}
+    counted |= {each: row[each] for each in ("match_rate", "coverage", "latency_ms")}
+    return {**row, "evidence": {"since": None, "because": {}, **counted, **window}}
+
+
+def node_row(name: str, **changes: Any) -> Json:
+    """A node as its own words have it."""
+    return {
+        "name": name,
+        "at": SINCE,
+        "is_silent": False,
+        "version": "0.1.0",
+        "config": {"digest": "ab" * 32, "since": SINCE, "is_refused": False},
+        "rollout_version": 7,
+        "workers": {"linked": 2, "expected": 2},
         **changes,
     }
 
@@ -143,6 +172,10 @@ def status_row(**changes: Any) -> Json:
         "kill_switch": False,
         "killed_by": None,
         "workers": {"linked": 2, "expected": 2, "links": [worker_row("worker-1"), worker_row("worker-2")]},
+        "nodes": [
+            node_row("node-a"),
+            node_row("node-b", config={"digest": "cd" * 32, "since": SINCE, "is_refused": True}),
+        ],
         "comparers": {"processes": 1, "expected": 1, "busy": 0, "backlog": 0, "backlog_bytes": 0, "restarts": 0},
         "store": {"name": "sqlite:///var/changeover.sqlite", "up": True, "error": None, "dropped": 0},
         "webhooks": {"configured": False, "waiting": 0, "delivered": 0, "dropped": {}, "error": None},
@@ -159,6 +192,7 @@ def worker_row(name: str) -> Json:
 GAUGES = {
     "connections": 7.0,
     "in_flight": 3.0,
+    "handshakes": 2.0,
     "shadows": 2.0,
     "shadow_bytes": 512.0,
     "masking": 1.0,
@@ -181,9 +215,15 @@ class FakeControl:
         self.route_rows_since = [route_row(mismatches=1, match_rate=89 / 90, coverage=covered(90))]
         self.signature_rows = [signature_row()]
         self.examples = [example()]
+        self.hint: Json | None = None
         self.proposed: Json = {"proposals": [], "unrecognised": []}
         self.calls: list[tuple[Any, ...]] = []
         self.fault: Exception | None = None
+        line: Json = {"id": 1, "at": SINCE, "who": "ada", "action": "rollout.set", "subject": "feeds"}
+        self.audit_lines: list[Json] = [
+            {**line, "id": 2, "action": "diff.state", "before": None, "after": None, "reason": "noise", "origin": ""},
+            {**line, "before": {"percentage": 1}, "after": {"percentage": 5}, "reason": "wave 1", "origin": "10.0.0.7"},
+        ]
 
     async def status(self) -> Json:
         return self._answer(self.status_answer)
@@ -283,7 +323,13 @@ class FakeControl:
     async def diff(self, signature_id: str, /) -> Json:
         backends = {"legacy": "http://127.0.0.1:8001", "new": "http://127.0.0.1:8002"}
         return self._answer(
-            {**self._signature(signature_id), "trend": trend(), "examples": self.examples, "backends": backends}
+            {
+                **self._signature(signature_id),
+                "trend": trend(),
+                "hint": self.hint,
+                "examples": self.examples,
+                "backends": backends,
+            }
         )
 
     async def set_state(
@@ -338,9 +384,10 @@ class FakeControl:
         self.calls.append(("retry", signature_id, who))
         found = self._signature(signature_id)
         asked = {"method": "GET", "target": "/api/feeds?page=2", "left_out": ["cookie"], "statuses": [200, 200]}
-        return self._answer(
-            {"id": found["id"], "route": found["route"], **asked, "differs": True, "reason": "", "others": []}
-        )
+        after = {**asked, "differs": True, "reason": ""}
+        line = {"id": 3, "at": SINCE, "who": who, "action": "diff.retry", "subject": signature_id, "before": None}
+        self.audit_lines.insert(0, {**line, "after": after, "reason": "", "origin": ""})
+        return self._answer({"id": found["id"], "route": found["route"], "at": SINCE, **after, "others": []})
 
     async def explain(
         self, method: str, path: str, user: str | None, host: str | None, headers: Mapping[str, str], /
@@ -359,12 +406,7 @@ class FakeControl:
         return self._answer({"rule": path, "file": "config/migration.yaml", "lines": [line], "note": ""})
 
     async def audit(self, limit: int, subject: str | None = None, before_id: int | None = None, /) -> list[Json]:
-        line: Json = {"id": 1, "at": SINCE, "who": "ada", "action": "rollout.set", "subject": "feeds"}
-        rows = [
-            {**line, "id": 2, "action": "diff.state", "before": None, "after": None, "reason": "noise", "origin": ""},
-            {**line, "before": {"percentage": 1}, "after": {"percentage": 5}, "reason": "wave 1", "origin": "10.0.0.7"},
-        ]
-        found = [row for row in rows if subject in {None, row["subject"]} and row["id"] < (before_id or 99)]
+        found = [row for row in self.audit_lines if subject in {None, row["subject"]} and row["id"] < (before_id or 99)]
         return self._answer(found[:limit])
 
     async def reload(self) -> Json:

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-from typing import Any
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MANY = 12_000  # lines; a process keeps 8,192, and a pipe some hundred
 
 SETUP = """
 import logging, structlog
@@ -78,3 +87,29 @@ def test_logs_are_columns_where_they_are_asked_for():
     """People read the event's name first, without colours where there is no terminal."""
     written = stderr_of('log.info("link.connected", number=1)', "console")
     assert ("link.connected" in written, "number=1" in written, "\x1b" in written) == (True, True, False)
+
+
+def test_logs_that_nobody_reads_hold_nobody_up():
+    """A pipe that is full costs lines, which are counted; neither the loop nor the end waits for its reader."""
+    script = """
+import time
+begun = time.monotonic()
+for number in range({many}):
+    log.info("request.served", number=number)
+assert logs.dropped() >= {many} - 8_192 - 2_000, logs.dropped()
+print(file=open({done!r}, "w"))
+"""
+    with tempfile.TemporaryDirectory() as folder, unread_pipe() as writing:
+        done = Path(folder, "done")
+        stderr_of(script.format(many=MANY, done=str(done)), stderr=writing)
+        assert done.exists()
+
+
+@contextmanager
+def unread_pipe() -> Iterator[int]:
+    reading, writing = os.pipe()
+    try:
+        yield writing
+    finally:
+        os.close(reading)
+        os.close(writing)

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from proxy.activation import Inherited
 from proxy.addresses import TcpAddress, UnixAddress
@@ -68,6 +69,28 @@ def test_inherited_sockets_stay_open_and_bound_ones_are_released(stack: ExitStac
     with open_listeners(anywhere(admin_listen=f"unix:{path}"), Inherited((given,))) as listeners:
         assert ((given,), True) == (listeners.users, path.exists())
     assert (False, False) == (given.fileno() == -1, path.exists())
+
+
+@pytest.mark.parametrize(
+    ("sockets", "workers", "said"), [(1, 1, []), (1, 2, [(1, 2)]), (2, 3, [(2, 3)]), (2, 2, []), (3, 2, [])]
+)
+def test_sockets_that_workers_share_are_warned_about(
+    stack: ExitStack, sockets: int, workers: int, said: list[tuple[int, int]]
+):
+    """Once, with their numbers: users are not spread over these workers."""
+    given = tuple(stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(sockets))
+    with capture_logs() as logs, open_listeners(anywhere(workers), Inherited(given)):
+        pass
+    assert said == [(each["sockets"], each["workers"]) for each in logs if each["event"] == "listener.shared"]
+
+
+@pytest.mark.parametrize(("kind", "said"), [("tcp", 0), ("unix", 1)])
+def test_sockets_that_are_bound_are_warned_about_where_they_are_shared(kind: str, said: int, tmp_path: Path):
+    """A Unix socket is one for all workers; of TCP sockets each has its own."""
+    listen = {"tcp": "127.0.0.1:0", "unix": f"unix:{tmp_path / 'users.sock'}"}[kind]
+    with capture_logs() as logs, open_listeners(anywhere(workers=2, listen=listen), Inherited()):
+        pass
+    assert said == sum(each["event"] == "listener.shared" for each in logs)
 
 
 def test_sockets_of_workers_are_refused_where_somebody_listens_already(stack: ExitStack):

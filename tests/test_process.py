@@ -47,13 +47,13 @@ def test_a_child_gets_the_wished_signal_when_its_parent_is_killed():
 
 
 def test_a_child_says_ready_into_the_pipe_that_it_was_given():
-    """One byte each time; nothing where nobody listens, or listens no more."""
+    """One line each time, with what is wrong; nothing where nobody listens, or listens no more."""
     hearing, saying = os.pipe()
     environ = {**os.environ, **child_environment(saying)}
-    program = "from proxy.process import say_ready; say_ready(); say_ready()"
+    program = "from proxy.process import *; say_ready(); say_ready('a\\nb'); say_reloading(); say_reloaded('x' * 9999)"
     subprocess.run([sys.executable, "-c", program], env=environ, pass_fds=(saying,), check=True)
     os.close(saying)
-    assert b".." == os.read(hearing, 64)
+    assert b"ready\nready a b\nreloading\nreloaded " + b"x" * 491 + b"\n" == os.read(hearing, 4096)
     os.close(hearing)
 
     hearing, saying = os.pipe()

@@ -128,7 +128,7 @@ async def get_history(request: Request, control: ControlApi) -> Any:
 
 async def get_progress(request: Request, control: ControlApi) -> Any:
     read_query(request, ())
-    return await ask_progress(control)
+    return await ask_progress(control, await control.routes())
 
 
 async def get_rollout(request: Request, control: ControlApi) -> Any:

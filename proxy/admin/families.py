@@ -42,7 +42,7 @@ def _gauge(name: str, labels: str, unit: str, text: str) -> Described:
 
 _ROUTE = (
     _counter("requests", "route backend", "requests", "answered to users, by the backend that answered"),
-    _counter("requests_failed", "route backend", "requests", "of users that ended in 502 or 504 of ours"),
+    _counter("requests_failed", "route backend", "requests", "of users that ended in 502, 503 or 504 of ours"),
     _counter("responses", "route backend class", "answers", "to users, by class of status"),
     _counter("decisions", "route reason", "requests", "decided for a backend, by reason"),
     _counter("fallbacks", "route", "requests", "that legacy answered after new had failed"),
@@ -52,10 +52,10 @@ _ROUTE = (
     _counter("pairs", "route", "pairs", "requests for which both answers arrived, compared or not"),
     _counter("pairs_expected", "route", "pairs", "that should have been compared: coverage is compared / expected"),
     _counter("pairs_compared", "route verdict", "pairs", "that were compared: match, mismatch, noise"),
+    _counter("pairs_partly_compared", "route reason", "pairs", "that differ and were compared in part only, by reason"),
     _counter("pairs_skipped", "route reason", "requests", "that were not compared, by reason"),
-    _counter(
-        "noise_runs", "route verdict", "pairs", "of legacy with itself, by whether it agreed: match, mismatch, gave_up"
-    ),
+    _counter("noise_runs", "route verdict", "pairs", "of legacy with itself, by whether it agreed: match, mismatch"),
+    _counter("noise_runs_skipped", "route reason", "pairs", "of legacy with itself that were not compared, by reason"),
     _counter(
         "evidence_dropped", "route kind", "records", "users, sightings, examples and counts of places without room"
     ),
@@ -69,6 +69,9 @@ _ROUTE = (
 )
 _WORKER = (
     _gauge("worker_connections", "worker", "connections", "of users"),
+    _gauge(
+        "worker_handshakes", "worker", "connections", "of users whose TLS handshake is under way; not among the others"
+    ),
     _gauge("worker_requests_in_flight", "worker", "requests", "of users under way"),
     _gauge("worker_shadows", "worker", "requests", "of shadows under way"),
     _gauge("worker_shadow_bytes", "worker", "bytes", "that shadows hold"),

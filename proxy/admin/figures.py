@@ -50,6 +50,15 @@ def coverage_ratio(route: Mapping[str, Any]) -> float | None:
     return ratio
 
 
+def outcomes(route: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Side -> what users got of it: `requests`, `errors` (5xx), and `ratio`, None where there were no requests."""
+    found = {}
+    for side in ("legacy", "new"):
+        errors, requests = route["server_errors"][side], route["requests"][side]
+        found[side] = {"requests": requests, "errors": errors, "ratio": errors / requests if requests else None}
+    return found
+
+
 def match_with_coverage(route: Mapping[str, Any]) -> str:
     """The match rate, which never stands without its coverage (law 5)."""
     if route["match_rate"] is None:
@@ -57,7 +66,21 @@ def match_with_coverage(route: Mapping[str, Any]) -> str:
     return f"{share(route['match_rate'])} (coverage {share(coverage_ratio(route))})"
 
 
+def reasons_of(route: Mapping[str, Any]) -> dict[str, int]:
+    """The gaps of a route, those of pairs that were compared in part marked as such: "only in part: size"."""
+    covered = route["coverage"]
+    found = {**covered["skipped"], **{f"only in part: {reason}": each for reason, each in covered["partly"].items()}}
+    return found | ({"seen, but not listed": covered["unlisted"]} if covered["unlisted"] else {})
+
+
 def skipped_reasons(route: Mapping[str, Any]) -> str:
-    """The gaps, largest first: "timeout 12, busy 3"."""
-    skipped = sorted(route["coverage"]["skipped"].items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{reason} {count(number)}" for reason, number in skipped)
+    """The gaps, largest first: "timeout 12, busy 3; only in part: size 2; seen, but not listed: 4"."""
+    skipped, partly = (_largest_first(route["coverage"][name]) for name in ("skipped", "partly"))
+    unlisted = route["coverage"]["unlisted"]
+    said = (skipped, partly and f"only in part: {partly}", unlisted and f"seen, but not listed: {count(unlisted)}")
+    return "; ".join(filter(None, said))
+
+
+def _largest_first(reasons: Mapping[str, int]) -> str:
+    in_order = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{reason} {count(number)}" for reason, number in in_order)

@@ -82,20 +82,23 @@ def _traffic(counters: Mapping[str, Counts]) -> Iterator[Metric]:
 
 def _evidence(counters: Mapping[str, Counts]) -> Iterator[Metric]:
     pairs, expected, compared = (family(each) for each in ("pairs", "pairs_expected", "pairs_compared"))
-    skipped, repeated, dropped = (family(each) for each in ("pairs_skipped", "noise_runs", "evidence_dropped"))
+    partly, skipped = (family(each) for each in ("pairs_partly_compared", "pairs_skipped"))
+    repeated, lost, dropped = (family(each) for each in ("noise_runs", "noise_runs_skipped", "evidence_dropped"))
     for route, counts in counters.items():
         pairs.add_metric([route], counts.get("pairs", 0))
         expected.add_metric([route], coverage(counts).expected)
         for verdict in COMPARED:
             compared.add_metric([route, verdict.value], counts.get(verdict, 0))
+        _add_reasons(partly, route, counts, "partly.")
         _add_reasons(skipped, route, counts, "skipped.")
         for outcome, counter in _NOISE_RUNS.items():
             repeated.add_metric([route, outcome], counts.get(counter, 0))
+        _add_reasons(lost, route, counts, "self_skipped.")
         _add_reasons(dropped, route, _dropped(counts), "")
-    yield from (pairs, expected, compared, skipped, repeated, dropped)
+    yield from (pairs, expected, compared, partly, skipped, repeated, lost, dropped)
 
 
-_NOISE_RUNS = {"match": "self_matches", "mismatch": "self_mismatches", "gave_up": "self_gave_up"}
+_NOISE_RUNS = {"match": "self_matches", "mismatch": "self_mismatches"}
 
 
 def _dropped(counts: Counts) -> Counts:
@@ -144,6 +147,7 @@ def _rollout(routes: Iterable[Mapping[str, Any]]) -> Iterator[Metric]:
 # A worker's gauge -> family. `refused.<status>` and `<purpose>.<side>.<state>` are taken apart.
 _WORKER_GAUGES = {
     "connections": "worker_connections",
+    "handshakes": "worker_handshakes",
     "in_flight": "worker_requests_in_flight",
     "shadows": "worker_shadows",
     "shadow_bytes": "worker_shadow_bytes",

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from proxy.admin.decided import decisions
+from proxy.admin.evidence import in_window, span_text, window_text
 from proxy.admin.projection import projection_of
 from proxy.admin.readiness import blockers, readiness_of, switch_off, waiting_by_route
 from proxy.admin.report.sentence import sentence_of, sentence_text
@@ -22,16 +24,15 @@ Json = dict[str, Any]
 MAX_BLOCKERS = 10
 MAX_DECISIONS = 20
 _AUDIT_LINES = 500
-_DECISIONS = frozenset(
-    {"rollout.set", "config.changed", "hold.put", "hold.release", "kill_switch.on", "kill_switch.off"}
-)
+MAX_OF_ROUTE = 3
+DAY_S = 86_400
 _ROUTE = ("name", "group", "stage", "percentage", "effective_percentage")
 
 
-async def ask_progress(control: ControlApi) -> Json:
-    """What the store can't say now is null, or missing from `decided`."""
+async def ask_progress(control: ControlApi, routes: Sequence[Json]) -> Json:
+    """`routes` as the control plane answers them. What the store can't say now is null, or missing from `decided`."""
     return progress_of(
-        await control.routes(),
+        routes,
         await control.diffs(None, None),
         burn_up=await _burn_up(control),
         decided=await _decided(control),
@@ -43,15 +44,16 @@ def progress_of(
 ) -> Json:
     """`burn_up` is None where it isn't known; `decided`: lines of the audit, newest first."""
     waiting = waiting_by_route(signatures)
-    verdicts = [_verdict(route, waiting[route["name"]]) for route in routes]
+    open_ = blockers(signatures)
+    verdicts = [_verdict(route, waiting[route["name"]], open_) for route in routes]
     projection = projection_of(burn_up["buckets"]) if burn_up else None
     return {
         "ready": sum(each["verdict"] == "ready" for each in verdicts),
         "routes": verdicts,
+        "traffic": traffic(burn_up),
         "groups": groups(routes),
-        "blockers": [
-            {**row, "sentence": sentence_text(sentence_of(row))} for row in blockers(signatures, MAX_BLOCKERS)
-        ],
+        "blockers": [{**row, "sentence": sentence_text(sentence_of(row))} for row in open_[:MAX_BLOCKERS]],
+        "blockers_left_out": max(len(open_) - MAX_BLOCKERS, 0),
         "burn_up": burn_up,
         "projection": None
         if projection is None
@@ -61,20 +63,49 @@ def progress_of(
             "latest": projection.latest and projection.latest.isoformat(),
         },
         "switch_off": [{"words": words, "is_true": is_true} for words, is_true in switch_off(routes, burn_up)],
-        "decided": [{name: value for name, value in line.items() if name != "origin"} for line in decided],
+        "decided": decisions(decided)[:MAX_DECISIONS],
     }
 
 
-def _verdict(route: Json, waiting: int) -> Json:
+def traffic(burn_up: Json | None) -> Json | None:
+    """Who answered in the last day; None where that isn't known, or nobody came."""
+    if burn_up is None:
+        return None
+    since = burn_up["until"] - DAY_S
+    recent = [each["requests"] for each in burn_up["buckets"] if each["at"] + burn_up["bucket_s"] > since]
+    requests = {side: sum(each[side] for each in recent) for side in ("legacy", "new")}
+    served = sum(requests.values())
+    return {"requests": requests, "of_requests": requests["new"] / served, "span_s": DAY_S} if served else None
+
+
+def _verdict(route: Json, waiting: int, open_: Sequence[Json]) -> Json:
     found = readiness_of(route, waiting)
     kept = {name: route[name] for name in _ROUTE}
-    return {**kept, "verdict": found.verdict, "why": found.why, "basis": list(found.basis)}
+    own = [row for row in open_ if row["route"] == route["name"]]
+    return {
+        **kept,
+        "verdict": found.verdict,
+        "why": found.why,
+        "basis": list(found.basis),
+        "since": route["evidence"]["since"],
+        "window": window_text(route),
+        "blockers": [_blocker(row) for row in own[:MAX_OF_ROUTE]],
+        "blockers_left_out": max(len(own) - MAX_OF_ROUTE, 0),
+    }
+
+
+def _blocker(row: Json) -> Json:
+    kept = {name: row[name] for name in ("id", "state", "owner", "ticket", "count")}
+    return {**kept, "sentence": sentence_text(sentence_of(row))}
 
 
 def groups(routes: Sequence[Json]) -> list[Json]:
-    """Routes that move together, in the config's order, with their shares. Users are those of the largest route."""
+    """Routes that move together, in the config's order, with their shares: of requests in the routes' windows.
+
+    Users are those of the largest route.
+    """
     found: dict[str, list[Json]] = {}
-    for route in routes:
+    for route in map(in_window, routes):
         found.setdefault(route["group"], []).append(route)
     return [_group(name, members) for name, members in found.items()]
 
@@ -91,6 +122,7 @@ def _group(name: str, members: Sequence[Json]) -> Json:
         "percentage": members[0]["effective_percentage"],
         "requests": requests,
         "of_requests": requests["new"] / served if served else None,
+        "counted": span_text(members),
         "users": users,
         "of_users": users["new"] / seen if seen else None,
         "largest": largest["name"],
@@ -105,9 +137,8 @@ async def _burn_up(control: ControlApi) -> Json | None:
 
 
 async def _decided(control: ControlApi) -> list[Json]:
-    """The latest changes of what is in force; nothing while the store can't say."""
+    """The latest lines of the audit; nothing while the store can't say."""
     try:
-        lines = await control.audit(_AUDIT_LINES)
+        return list(await control.audit(_AUDIT_LINES))
     except StoreError:
         return []
-    return [line for line in lines if line["action"] in _DECISIONS][:MAX_DECISIONS]

@@ -1,5 +1,7 @@
 """Whether a route may move on, in words with their basis: for people who decide, not for the data plane. Pure.
 
+All of it is about the route's window (`proxy.admin.evidence`): what was mended before counts no longer.
+
 Rules, in this order; the first that holds decides.
 1. Nothing was compared: unknown (law 10).
 2. The match rate's interval lies below the target, or a difference waits for somebody's decision: not ready.
@@ -14,9 +16,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from proxy.admin.figures import count, coverage_ratio, share
+from proxy.admin.evidence import in_window, window_text
+from proxy.admin.figures import count, coverage_ratio, outcomes, percent, share
 from proxy.admin.report.content import TARGET, UNDECIDED, interval_of, pairs_until_proven
-from proxy.admin.report.words import interval_text
+from proxy.admin.report.words import at_most_text
 from proxy.core.proportion import CONFIDENCE
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ Verdict = Literal["ready", "not ready", "too early", "unknown"]
 MIN_COVERAGE = 0.95  # what was left out might be what differs; nineteen of twenty leave little room for that
 SLOW = 1.5  # times as long, at the median: more than users fail to notice
 QUIET_DAYS = 7
+MAX_NAMED = 5  # routes in a sentence
 _DAY_S = 86_400
 _SMALL_CHANGE = 0.05  # of a median: what people don't notice, and the histogram's buckets don't tell apart
 
@@ -46,30 +50,43 @@ def waiting_by_route(signatures: Iterable[Json]) -> Counter[str]:
 
 
 def readiness_of(route: Json, waiting: int) -> Readiness:
-    """`waiting`: its differences about which nobody has decided."""
+    """`route` as the API answers it; `waiting`: its differences about which nobody has decided."""
+    window, route = window_text(route), in_window(route)
     verdict, why = _verdict(route, waiting)
     slow = _times_slower(route)
     if verdict == "ready" and slow >= SLOW:
         why += f"; but new takes {slow:.1f} times as long to answer"
-    return Readiness(verdict, why, tuple(_basis(route)))
+    return Readiness(verdict, why, (*_basis(route), f"counted: {window}"))
 
 
-def blockers(signatures: Iterable[Json], number: int) -> list[Json]:
+def blockers(signatures: Iterable[Json]) -> list[Json]:
     """Differences that keep routes back, the most frequent first: those to be decided, and known ones."""
     open_ = [row for row in signatures if row["state"] in UNDECIDED | {"known"}]
-    return sorted(open_, key=lambda row: (-row["count"], row["id"]))[:number]
+    return sorted(open_, key=lambda row: (-row["count"], row["id"]))
 
 
 def switch_off(routes: Sequence[Json], burn_up: Json | None) -> list[tuple[str, bool | None]]:
     """What must be true before legacy can be switched off; None where it isn't known: `burn_up` may not be."""
-    at_all = sum(route["effective_percentage"] >= 100 for route in routes)
-    unasked = sum(route["stage"] == "complete" for route in routes)
-    total = count(len(routes))
+    held_back = [_held_back(route) for route in routes if route["effective_percentage"] < 100]
+    asking = [route["name"] for route in routes if route["stage"] != "complete"]
     return [
-        (f"{count(at_all)} of {total} routes send everybody to new", bool(routes) and at_all == len(routes)),
-        (f"{count(unasked)} of {total} routes no longer ask legacy beside it", bool(routes) and unasked == len(routes)),
+        _of_all(routes, held_back, "send everybody to new"),
+        _of_all(routes, asking, "no longer ask legacy beside it"),
         _quiet(burn_up),
     ]
+
+
+def _of_all(routes: Sequence[Json], missing: Sequence[str], what: str) -> tuple[str, bool]:
+    words = f"{count(len(routes) - len(missing))} of {count(len(routes))} routes {what}"
+    if missing:
+        words += f"; not yet {', '.join(missing[:MAX_NAMED])}"
+        words += f" and {count(len(missing) - MAX_NAMED)} more" if len(missing) > MAX_NAMED else ""
+    return words, bool(routes) and not missing
+
+
+def _held_back(route: Json) -> str:
+    at = percent(route["effective_percentage"])
+    return f"{route['name']} ({at}{', held by ' + route['hold']['who'] if route['hold'] else ''})"
 
 
 def _quiet(burn_up: Json | None) -> tuple[str, bool | None]:
@@ -107,11 +124,15 @@ def _verdict(route: Json, waiting: int) -> tuple[Verdict, str]:
 def _basis(route: Json) -> list[str]:
     interval = interval_of(route)
     compared = route["coverage"]["compared"]
-    said = [f"{count(compared)} of {count(route['coverage']['expected'])} answers compared"]
-    if interval is not None:
-        said[0] += f" (coverage {share(coverage_ratio(route))})"
-        differ = share(route["mismatches"] / compared)
-        said.append(f"{differ} differ; with {CONFIDENCE * 100:g} % confidence {interval_text(interval)} are the same")
+    if interval is None:
+        said = [f"nothing of {count(route['coverage']['expected'])} comparable pairs was compared"]
+    else:
+        differ, most = share(route["mismatches"] / compared), at_most_text(interval)
+        confidence = f"at most {most} with {CONFIDENCE * 100:g} % confidence"
+        said = [
+            f"{count(compared)} comparable pairs, {differ} differ, {confidence}",
+            f"coverage {share(coverage_ratio(route))}: {count(compared)} of {count(route['coverage']['expected'])}",
+        ]
     if slow := _times_slower(route):
         said.append(_speed(slow))
     return [*said, *_errors(route)]
@@ -133,5 +154,11 @@ def _speed(times: float) -> str:
 
 
 def _errors(route: Json) -> list[str]:
-    errors, requests = route["server_errors"]["new"], route["requests"]["new"]
-    return [f"{count(errors)} of {count(requests)} users' requests on new ended in an error"] if requests else []
+    """Of what users got from new, beside what they got from legacy, where anybody was there."""
+    said = outcomes(route)
+    if not said["new"]["requests"]:
+        return []
+    new, legacy = said["new"], said["legacy"]
+    beside = f", of legacy's {share(legacy['ratio'])}" if legacy["requests"] else ""
+    of_new = f"{share(new['ratio'])} of the requests that new answered ended in an error"
+    return [f"{of_new} ({count(new['errors'])} of {count(new['requests'])}){beside}"]

@@ -37,7 +37,8 @@ def signature_lines(detail: Json) -> list[str]:
 
 def head_lines(detail: Json) -> list[str]:
     """What it is, and what was decided about it."""
-    return [*_summary(detail), *_decision(detail)]
+    said = hint_sentence(detail)
+    return [*_summary(detail), *_decision(detail), *([_labelled("hint", said)] if said else [])]
 
 
 def example_lines(example: Json, signature_id: str) -> Iterator[str]:
@@ -74,6 +75,19 @@ def _summary(detail: Json) -> list[str]:
         *([_labelled("noise", said)] if (said := noise_sentence(detail)) else []),
         *([_labelled("versions", ", ".join(detail["versions"]))] if detail.get("versions") else []),
     ]
+
+
+def hint_sentence(detail: Json) -> str:
+    """The rule that the example's lists call for; "" where there is none."""
+    hint = detail.get("hint")
+    if not hint:
+        return ""
+    if not hint["member"]:
+        return f"if the order of {hint['place']} means nothing: {hint['rule']} in {detail['route']}'s compare"
+    return (
+        f"items of {hint['place']} stand at other positions, and are compared by position; "
+        f"to pair them by {hint['member']}: {hint['rule']} in {detail['route']}'s compare"
+    )
 
 
 def _decision(detail: Json) -> list[str]:
@@ -120,14 +134,14 @@ def _title(name: str, answer: Json) -> str:
 
 
 def body_lines(answer: Json) -> list[str]:
-    """The body line by line, JSON indented with its members in their order; or why there is none."""
+    """The body line by line, JSON indented and with its members by name, as their order means nothing; or why not."""
     body = answer["body"]
     if body is None:
         return ["(the body was not kept)"]
     if answer["is_body_cut"]:
         return [*str(body).splitlines(), "(the body goes on; it was cut)"]
     try:
-        return json.dumps(json.loads(body), indent=2, ensure_ascii=False).splitlines()
+        return json.dumps(json.loads(body), indent=2, ensure_ascii=False, sort_keys=True).splitlines()
     except (ValueError, RecursionError):
         return str(body).splitlines()
 

@@ -14,6 +14,7 @@ from proxy.config.file import write_atomically
 from proxy.errors import NotFound, Refused
 
 _LONGEST_DAYS = 3650
+_LINK_DAYS = 30  # links go round by mail: one that nobody thinks of any more should end by itself
 _file_option = click.option(
     "--file",
     envvar="CHANGEOVER_ADMIN_TOKENS_FILE",
@@ -50,9 +51,11 @@ def token(name: str, role: str, days: int | None, file: Path) -> None:
 
 @access.command
 @click.argument("name")
-@_days_option
+@click.option(
+    "--days", type=click.IntRange(1, _LONGEST_DAYS), default=_LINK_DAYS, show_default=True, help="For how many days."
+)
 @_file_option
-def link(name: str, days: int | None, file: Path) -> None:
+def link(name: str, days: int, file: Path) -> None:
     """Make a link to the progress page.
 
     It shows that page, and nothing else, to whoever has it.

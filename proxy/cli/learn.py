@@ -9,6 +9,7 @@ import click
 
 from proxy.cli.client import Client, admin_option
 from proxy.cli.output import output_option, print_json, print_lines, say
+from proxy.core.learn import MIN_SELF_SHOWN
 from proxy.errors import Refused
 
 if TYPE_CHECKING:
@@ -53,9 +54,17 @@ def learn(route: str, is_written: bool, reason: str | None, output: str, admin_u
     for each in found["unrecognised"]:
         say(f"not recognised: {each['kind']} {each['path']}, {each['evidence']}; decide about {each['signatures'][0]}")
     if not found["proposals"]:
-        say("nothing to propose; `changeover status -o json` shows how many noise runs there were")
+        say(f"nothing to propose: {_basis(client, route)}")
     for each in found.get("written", ()):
         say(each["note"] or f"written to {found['file']}: {each['rule']}")
+
+
+def _basis(client: Client, route: str) -> str:
+    """What there was to learn from."""
+    runs = next((each["noise_runs"] for each in client.get("routes") if each["name"] == route), None)
+    if not runs or not runs["pairs"]:
+        return "legacy was never asked twice here; set compare.noise.percentage for the route, to 100 for a while"
+    return f"in {runs['pairs']:,} noise runs nothing that is volatile by its kind differed {MIN_SELF_SHOWN} times"
 
 
 def proposal_lines(found: Json) -> Iterator[str]:

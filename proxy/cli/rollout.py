@@ -156,12 +156,12 @@ def _audited(value: Any) -> str:
 
 
 def _set_in_file(file: Path, route: str, percentage: float, output: str) -> None:
-    from proxy.config import read, set_percentage, write_atomically  # noqa: PLC0415 - the YAML reader is slow
+    from proxy.config import read, set_percentage, write_edited  # noqa: PLC0415 - the YAML reader is slow
 
     text = read(file)
     changed = set_percentage(text, route, percentage, str(file), os.environ)
     if changed != text:
-        write_atomically(file, changed)
+        write_edited(file, text, changed)
     say("--file: no server was asked, so the reason is in no audit log")
     answer = {"name": route, "percentage": percentage, "file": str(file), "changed": changed != text}
     _print_done(answer, output, f"{route}: {percent(percentage)} is in {file}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from proxy.admin.evidence import in_window, window_text
 from proxy.admin.figures import (
     NOTHING,
     both,
@@ -92,12 +93,13 @@ def _ask(client: Client) -> tuple[Json, list[Json]]:
 
 
 def render(state: Json, routes: list[Json]) -> RenderableType:
-    """The header lines, the table, the holds, and the gaps in the evidence by reason."""
+    """The header lines, the table, the holds, and the gaps in the evidence by reason; of each route's window."""
     from rich.console import Group  # noqa: PLC0415 - only where something is drawn
     from rich.text import Text  # noqa: PLC0415
 
+    routes = list(map(in_window, routes))
     table = build_table(COLUMNS, [row(route) for route in routes], COLUMNS[2:])
-    notes = [*hold_lines(routes), *gap_lines(routes), *stale_lines(routes)]
+    notes = [*hold_lines(routes), *window_lines(routes), *gap_lines(routes), *stale_lines(routes)]
     return Group(*map(Text, map(plain, header_lines(state))), Text(), table, *map(Text, map(plain, ["", *notes])))
 
 
@@ -113,6 +115,7 @@ def header_lines(state: Json) -> list[str]:
     if config["error"]:
         lines.insert(2, f"         REFUSED, the last good one stays: {config['error']}")
     lines += [f"warning  {warning}" for warning in config["warnings"]]
+    lines += [f"node     {_other_node(each)}" for each in state["nodes"] if each["name"] != state["node"]]
     if state["kill_switch"]:
         lines.append("KILL SWITCH: everything goes to legacy, nothing is shadowed")
     return lines
@@ -132,6 +135,24 @@ def row(route: Json) -> list[str]:
         _latency(route["latency_ms"].get("legacy")),
         _latency(route["latency_ms"].get("new")),
     ]
+
+
+def _other_node(node: Json) -> str:
+    """A node by its own words."""
+    config, workers = node["config"], node["workers"]
+    linked = f"{workers['linked']} of {workers['expected']} linked"
+    said = f"SILENT since {moment(node['at'])}" if node["is_silent"] else linked
+    refused = "  its file is REFUSED" if config["is_refused"] else ""
+    return f"{node['name']}  {said}  config {config['digest'][:12]}{refused}"
+
+
+def window_lines(routes: list[Json]) -> list[str]:
+    """Since when the evidence counts, where that is not from the beginning; routes with the same together."""
+    names: dict[str, list[str]] = {}
+    for route in routes:
+        if route["evidence"]["since"] is not None:
+            names.setdefault(window_text(route), []).append(route["name"])
+    return [f"counted {words}: {', '.join(several)}" for words, several in names.items()]
 
 
 def hold_lines(routes: list[Json]) -> list[str]:

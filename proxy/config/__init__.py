@@ -6,6 +6,7 @@ or talks to a store. From here the values go to the control process, and as a do
 
 from proxy.config.add_rule import add_rule
 from proxy.config.edit import set_percentage
+from proxy.config.edited import changed_lines, write_edited
 from proxy.config.file import read, write_atomically
 from proxy.config.load import Loaded, build, load, parse
 from proxy.config.schema import schema
@@ -15,6 +16,7 @@ __all__ = [
     "Loaded",
     "add_rule",
     "build",
+    "changed_lines",
     "load",
     "parse",
     "read",
@@ -23,4 +25,5 @@ __all__ = [
     "schema",
     "set_percentage",
     "write_atomically",
+    "write_edited",
 ]

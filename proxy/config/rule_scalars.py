@@ -13,6 +13,7 @@ from proxy.core.value_rules import PATTERNS, Equation, Tolerance
 
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?) ?%")
 _HEADER = "header:"
+_COOKIE = "set-cookie."
 _MAX_DECIMALS = 15  # a double has no more (IEEE 754-2019 §5.12.2)
 MAX_DISTANCE = 20  # percent: above it other pictures altogether look alike (docs/comparing.md)
 EQUATIONS: tuple[str, ...] = get_args(Equation)
@@ -20,9 +21,11 @@ EQUATIONS: tuple[str, ...] = get_args(Equation)
 
 def place(value: str) -> str:
     """Where a rule holds: a JSON path, or `header:NAME`, or a part of one, as `header:set-cookie.session.path`."""
-    if value.startswith(_HEADER):
-        return _HEADER + header(value.removeprefix(_HEADER))
-    return json_path(value)
+    if not value.startswith(_HEADER):
+        return json_path(value)
+    name = value.removeprefix(_HEADER).lower()
+    # Names of cookies are foreign: `session (2)` is the second of a name, and `{id}` stands for names that are ids.
+    return _HEADER + (name if name.startswith(_COOKIE) and name.isprintable() else header(name))
 
 
 def is_header(value: str) -> bool:

@@ -140,7 +140,12 @@ class BackendShape(Shape):
         json_schema_extra={"pattern": "^(https?://[^/?#@]+/?|unix:/.*[^/])$"},
     )
     timeout: TimeoutShape = Field(TimeoutShape(), description="How long each phase of an exchange may take.")
-    connections: int = Field(256, ge=1, le=65_535, description="The most connections to this backend at a time.")
+    connections: int = Field(
+        256,
+        ge=1,
+        le=65_535,
+        description="The most connections of a worker to this backend at a time, for users; and as many for shadows.",
+    )
     health: HealthShape | None = Field(None, description="An active probe; without it a backend counts as healthy.")
     breaker: BreakerShape = Field(
         BreakerShape(), description="Sends users of new to legacy while new's answers fail. Only new has one."

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from functools import partial
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal
 
 from proxy import config
@@ -104,7 +103,7 @@ class Changes:
         def edited() -> list[Json]:
             text = config.read(file)
             changed = config.add_rule(text, name, line, comment, file=str(file), environ=self._environ)
-            return changed_lines(text, changed)
+            return config.changed_lines(text, changed)
 
         return await asyncio.to_thread(edited)
 
@@ -114,7 +113,7 @@ class Changes:
         text = config.read(file)
         changed = edit(text, name, value, file=str(file), environ=self._environ)
         if changed != text:
-            config.write_atomically(file, changed)
+            config.write_edited(file, text, changed)
         return changed != text
 
     async def _reload(self, action: str, who: str, reason: str) -> bool:
@@ -233,26 +232,6 @@ def _refuse_unseen_hold(name: str, seen: float | None, present: Hold | None) -> 
             f"hold on {name}: {present.who} has set it to {percentage(present.cap_millipercent):g} % meanwhile; "
             "look again, and repeat"
         )
-
-
-def changed_lines(before: str, after: str) -> list[Json]:
-    """From the first line that differs to the last: `line` (1-based), `before` and `after`; one may be None."""
-    old, new = before.splitlines(), after.splitlines()
-    start = _equal_lines(old, new)
-    tail = _equal_lines(old[start:][::-1], new[start:][::-1])
-    pairs = zip_longest(old[start : len(old) - tail], new[start : len(new) - tail])
-    return [
-        {"line": number, "before": was, "after": becomes}
-        for number, (was, becomes) in enumerate(pairs, start=start + 1)
-    ]
-
-
-def _equal_lines(one: list[str], other: list[str]) -> int:
-    """How many are equal from the beginning."""
-    return next(
-        (number for number, (left, right) in enumerate(zip(one, other, strict=False)) if left != right),
-        min(len(one), len(other)),
-    )
 
 
 def differences(before: Rollout, after: Rollout) -> list[tuple[str, Json | None, Json | None]]:

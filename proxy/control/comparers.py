@@ -18,7 +18,7 @@ import structlog
 
 from proxy.child import ChildLost
 from proxy.control.comparer_process import ComparerProcess
-from proxy.control.outcome import Outcome
+from proxy.control.outcome import Outcome, without_finding
 from proxy.core.evidence import Verdict, decode_pair
 
 if TYPE_CHECKING:
@@ -229,7 +229,6 @@ def next_window(window: int, fill: float) -> int:
 def _without_finding(encoded: bytes, verdict: Verdict, reason: str) -> Outcome:
     """The outcome of a pair that no child has judged. Only here, off the usual way, control reads a pair itself."""
     try:
-        pair = decode_pair(encoded)
+        return without_finding(decode_pair(encoded), verdict, reason)
     except ValueError:
         return Outcome("", "candidate", Verdict.GAVE_UP, "unreadable")
-    return Outcome(pair.route, pair.kind, verdict, reason)

@@ -26,11 +26,14 @@ from proxy.control.changes import Changes
 from proxy.control.comparers import Comparers
 from proxy.control.decisions import Decisions
 from proxy.control.explain import explain
+from proxy.control.fixed import watch_fixed
+from proxy.control.hint import hint_of
 from proxy.control.history import SPAN_MINUTES, History
 from proxy.control.intake import Intake
 from proxy.control.kill_switch import KillSwitch
 from proxy.control.learn import Learn
 from proxy.control.link import LinkServer
+from proxy.control.nodes import Nodes
 from proxy.control.noise import Silenced
 from proxy.control.preview import preview
 from proxy.control.recorder import Recorder
@@ -44,6 +47,7 @@ from proxy.control.totals import Totals
 from proxy.control.triage import Triage
 from proxy.control.watcher import changes, content_hash
 from proxy.control.webhooks import MAX_LISTED, Webhooks, hook_of
+from proxy.control.windows import Windows
 from proxy.errors import NotFound
 from proxy.traffic.tasks import Tasks
 
@@ -61,7 +65,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 Json = dict[str, Any]
+_MAX_FAULT = 300  # characters of one in a status line; `changeover status` has them whole
 REWRITE_S = 5.0  # between two tries to write a rollout that the state folder did not take
+FULL_AGAIN_S = 86_400.0  # between two events that say of one route that its list of signatures is full
 DRAIN_S = 2.0  # for pairs that wait for a comparer when control stops: its workers have ended before
 
 
@@ -79,6 +85,7 @@ class Control:
         self._started_at = time.time()
         self._stack = AsyncExitStack()
         self._threads = StoreThreads()
+        self._upkeep = StoreThreads(1)  # what nobody waits for must not take the threads of those who look
         self._silenced = Silenced()
         self._rule_use = RuleUse()
         self._webhooks = Webhooks(hook_of(settings), settings.node)
@@ -87,7 +94,9 @@ class Control:
         self._comparers = Comparers(
             settings.comparers, settings.compare_timeout_s, max_body_bytes=settings.max_compared_bytes
         )
-        intake = Intake(self._comparers, self._recorder, self._silenced, self._rule_use)
+        self._windows = Windows(store, self._upkeep)
+        self._nodes = Nodes(store, self._upkeep, settings.node, self._node_state)
+        intake = Intake(self._comparers, self._recorder, self._silenced, self._rule_use, self._windows.met)
         self._link = LinkServer(settings.link_path, intake, self._comparers.window)
         self._comparers.on_window = self._link.set_window
         self._live = LiveRollout(settings, environ, self._publish)
@@ -112,12 +121,15 @@ class Control:
         self._totals = Totals(store, self._threads, self._recorder)
         self._history = History(store, self._threads)
         self._burn_up = BurnUp(store, self._threads)
+        self._told_full: dict[str, float] = {}  # route -> when it was told last
         self._reload_wanted = asyncio.Event()
-        self.on_reloaded: Callable[[], None] = lambda: None  # after each reading of the config, refused or not
+        self.on_reloading: Callable[[], None] = lambda: None  # before each reading of the config
+        self.on_reloaded: Callable[[str], None] = lambda _: None  # after it, with `trouble`
 
     def _publish(self, document: Mapping[str, Any]) -> None:
         self._comparers.set_rules(document["config"])
         self._rule_use.set_rules(self._compare_rules())
+        self._windows.set_setups(self._live.rollout.migration)
         self._link.publish(document)
         self._rejudge.wake()
 
@@ -129,11 +141,17 @@ class Control:
             if found:
                 listed = [asdict(each) for each in found[:MAX_LISTED]]
                 self._webhooks.tell(name, {"signatures": listed, "left_out": len(found) - len(listed)})
+        now = time.monotonic()
+        for route in written.full:
+            if now - self._told_full.get(route, -FULL_AGAIN_S) >= FULL_AGAIN_S:
+                self._told_full[route] = now
+                self._webhooks.tell("signatures.full", {"route": route})
 
     # --- life ---
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             stack.callback(self._threads.close)
+            stack.callback(self._upkeep.close)
             known = content_hash(self._settings.config)  # before it is read: a change meanwhile is seen later
             self._live.start()
             await self._link.start()
@@ -149,6 +167,9 @@ class Control:
                 self._keep_on_disk(),
                 self._decisions.run(),
                 self._rejudge.run(),
+                self._windows.run(),
+                self._nodes.run(),
+                watch_fixed(self._store, self._upkeep),
                 self._webhooks.run(),
                 keep_swept(self._store, self._recorder, self._settings),
             ):
@@ -188,11 +209,12 @@ class Control:
         while True:
             await self._reload_wanted.wait()
             self._reload_wanted.clear()
+            self.on_reloading()
             try:
                 await self._changes.reload()
             except Exception:  # a fault of ours must not end the following
                 log.exception("config.unreloaded")
-            self.on_reloaded()
+            self.on_reloaded(self.trouble)
 
     async def _keep_on_disk(self) -> None:
         while True:
@@ -200,6 +222,16 @@ class Control:
             self._live.keep_on_disk()
 
     # --- how it is ---
+    @property
+    def trouble(self) -> str:
+        """Why the config that is in force isn't the file's, in one line; "" where it is."""
+        refusal = self._live.refusal
+        if refusal is None:
+            return ""
+        first, further = str(refusal.error).partition("\n")[0], len(refusal.error.problems) - 1
+        more = f" (and {further} more)" if further else ""
+        return f"the config is refused, the last good one is in force: {first[:_MAX_FAULT]}{more}"
+
     async def status(self) -> Json:
         totals, _ = await self._totals.read()
         rollout = self._live.rollout
@@ -212,6 +244,7 @@ class Control:
             "config": self._config_state(),
             "rollout_version": rollout.version,
             "workers": self._worker_state(),
+            "nodes": self._nodes.rows(),
             "comparers": self._comparer_state(),
             "store": {
                 "name": self._store.name,
@@ -237,6 +270,19 @@ class Control:
             "error": None if refusal is None else str(refusal.error),
             "refused_at": None if refusal is None else refusal.at,
             "warnings": list(self._live.warnings),
+        }
+
+    def _node_state(self) -> Json:
+        """What other nodes show of this one."""
+        return {
+            "version": __version__,
+            "config": {
+                "digest": self._live.rollout.digest,
+                "since": self._live.since,
+                "is_refused": self._live.refusal is not None,
+            },
+            "rollout_version": self._live.rollout.version,
+            "workers": {"linked": len(self._link.workers), "expected": self._settings.workers},
         }
 
     def _worker_state(self) -> Json:
@@ -268,11 +314,15 @@ class Control:
         }
 
     async def routes(self, since: float | None = None) -> list[Json]:
-        """With `since`, counters from that time on. Raises StoreError where the store can't say them."""
+        """With `since`, counters from that time on. Raises StoreError where the store can't say them.
+
+        `evidence` is what the route's window has counted; with `since`, what was asked for.
+        """
         totals, users = await self._totals.read()
         if since is not None:
             totals = await self._totals.read_since(since, [each.name for each in self._live.rollout.migration.routes])
-        rows = figures.route_rows(self._live.rollout, totals, users)
+        windows = self._windows.windows if since is None else {}
+        rows = figures.route_rows(self._live.rollout, totals, users, windows)
         return [{**row, "stale_rules": self._rule_use.stale(row["name"])} for row in rows]
 
     async def burn_up(self) -> Json:
@@ -367,9 +417,11 @@ class Control:
         return {"until": now, "bucket_s": 60, "counts": counts}
 
     async def diff(self, signature_id: str) -> Json:
-        detail = figures.signature_detail(await self._threads.run(lambda: self._store.signature(signature_id)))
+        found = await self._threads.run(lambda: self._store.signature(signature_id))
         migration = self._live.rollout.migration
-        return {**detail, "backends": {"legacy": migration.legacy.url, "new": migration.new.url}}
+        hint = hint_of(found, self._compare_rules().get(found.row.route))
+        backends = {"legacy": migration.legacy.url, "new": migration.new.url}
+        return {**figures.signature_detail(found), "hint": hint, "backends": backends}
 
     async def set_state(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from proxy.core.model import LEGACY, NEW
@@ -19,13 +19,17 @@ _HASHES = range(1 << 64)
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """`seq` goes back in the acknowledgement. `users`: (route, side) -> 64-bit hashes of user keys."""
+    """`seq` goes back in the acknowledgement. `users`: (route, side) -> 64-bit hashes of user keys.
+
+    `versions`: route -> what new says of itself, where an equal pair has shown it since the delta before.
+    """
 
     seq: int
     at: float
     counts: Mapping[str, Mapping[str, int]]
     users: Mapping[tuple[str, Side], frozenset[int]]
     gauges: Mapping[str, float]
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_delta(document: Mapping[str, Any]) -> Delta:
@@ -40,6 +44,7 @@ def read_delta(document: Mapping[str, Any]) -> Delta:
             for side in (LEGACY, NEW)
         },
         gauges={_name(name): float(value) for name, value in document["gauges"].items()},
+        versions={_name(route): _name(version) for route, version in document.get("versions", {}).items()},
     )
 
 

@@ -10,17 +10,25 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from proxy.core.evidence import Verdict, coverage, latency_counts, latency_quantiles_ms, match_rate
+from proxy.core.evidence import (
+    Verdict,
+    coverage,
+    latency_counts,
+    latency_quantiles_ms,
+    lost_noise_runs,
+    match_rate,
+)
 from proxy.core.model import LEGACY, NEW, percentage
 from proxy.core.stage import stage_of
 from proxy.store.trend import TREND_S
+from proxy.store.windows import since_then
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from proxy.core.model import Hold, Rollout, Route, Side
     from proxy.core.noise import Judgement
-    from proxy.store import AuditRow, SignatureDetail, SignatureRow
+    from proxy.store import AuditRow, SignatureDetail, SignatureRow, Window
 
 Json = dict[str, Any]
 Counts = dict[str, int]
@@ -30,20 +38,46 @@ _QUANTILES = ("p50", "p95", "p99")
 
 # --- routes ---
 def route_rows(
-    rollout: Rollout, totals: Mapping[str, Mapping[str, int]], users: Mapping[str, Mapping[Side, int]]
+    rollout: Rollout,
+    totals: Mapping[str, Mapping[str, int]],
+    users: Mapping[str, Mapping[Side, int]],
+    windows: Mapping[str, Window] | None = None,
 ) -> list[Json]:
-    """One row for each route of the config, in its order."""
-    return [_route_row(rollout, route, totals.get(route.name, {}), users) for route in rollout.migration.routes]
+    """One row for each route of the config, in its order; with the evidence of its window, out of the same totals."""
+    holds = holds_by_group(rollout)
+    return [
+        _route_row(rollout, route, totals.get(route.name, {}), users, holds, (windows or {}).get(route.name))
+        for route in rollout.migration.routes
+    ]
 
 
 def _route_row(
-    rollout: Rollout, route: Route, counts: Mapping[str, int], users: Mapping[str, Mapping[Side, int]]
+    rollout: Rollout,
+    route: Route,
+    counts: Mapping[str, int],
+    users: Mapping[str, Mapping[Side, int]],
+    holds: Mapping[str, Sequence[Hold]],
+    window: Window | None,
 ) -> Json:
-    covered = coverage(counts)
+    counted = evidence_row(counts)
+    in_window = counted if window is None else evidence_row(since_then(counts, window.counts))
     return {
-        **_rollout_row(rollout, route, users),
+        **_rollout_row(rollout, route, users, holds),
         "group": route.group,
         "stage": "off" if rollout.is_killed else stage_of(route, rollout.effective[route.name]),
+        **counted,
+        "evidence": {
+            "since": None if window is None else window.since,
+            "because": {} if window is None else dict(window.because),
+            **in_window,
+        },
+    }
+
+
+def evidence_row(counts: Mapping[str, int]) -> Json:
+    """What a route's counters say."""
+    covered = coverage(counts)
+    return {
         "requests": {side: counts.get(f"served.{side}", 0) for side in _SIDES},
         "failed": {side: counts.get(f"failed.{side}", 0) for side in _SIDES},
         "server_errors": {side: counts.get(f"status.{side}.5xx", 0) for side in _SIDES},
@@ -55,7 +89,9 @@ def _route_row(
         "match_rate": match_rate(counts),
         "coverage": {
             "compared": covered.compared,
+            "partly": dict(covered.partly),
             "skipped": dict(covered.skipped),
+            "unlisted": counts.get("dropped.signatures", 0) + counts.get("dropped.sightings", 0),
             "expected": covered.expected,
             "ratio": covered.ratio,
         },
@@ -63,6 +99,7 @@ def _route_row(
             "pairs": counts.get("self_pairs", 0),
             "matches": counts.get("self_matches", 0),
             "mismatches": counts.get("self_mismatches", 0),
+            "skipped": lost_noise_runs(counts),
         },
         "latency_ms": {side: _quantiles(counts, side) for side in _SIDES},
     }
@@ -70,16 +107,19 @@ def _route_row(
 
 def rollout_rows(rollout: Rollout, users: Mapping[str, Mapping[Side, int]]) -> list[Json]:
     """The part of each route's row that says how far it is."""
-    return [_rollout_row(rollout, route, users) for route in rollout.migration.routes]
+    holds = holds_by_group(rollout)
+    return [_rollout_row(rollout, route, users, holds) for route in rollout.migration.routes]
 
 
-def _rollout_row(rollout: Rollout, route: Route, users: Mapping[str, Mapping[Side, int]]) -> Json:
+def _rollout_row(
+    rollout: Rollout, route: Route, users: Mapping[str, Mapping[Side, int]], holds: Mapping[str, Sequence[Hold]]
+) -> Json:
     on_sides = users.get(route.name, {})
     return {
         "name": route.name,
         "percentage": percentage(route.millipercent),
         "effective_percentage": effective_percentage(rollout, route),
-        "hold": hold_row(binding_hold(rollout, route)),
+        "hold": hold_row(_binding(holds.get(route.group, ()), route)),
         "users": {side: on_sides.get(side, 0) for side in _SIDES},
     }
 
@@ -91,9 +131,21 @@ def effective_percentage(rollout: Rollout, route: Route) -> float:
 
 def binding_hold(rollout: Rollout, route: Route) -> Hold | None:
     """The hold that caps a route lowest: its own, or one of another route of its group."""
-    groups = {each.name: each.group for each in rollout.migration.routes}
-    binding = [hold for hold in rollout.holds if groups.get(hold.route) == route.group]
-    return min(binding, key=lambda hold: (hold.cap_millipercent, hold.route != route.name), default=None)
+    return _binding(holds_by_group(rollout).get(route.group, ()), route)
+
+
+def holds_by_group(rollout: Rollout) -> dict[str, list[Hold]]:
+    """Group -> the holds of its routes."""
+    groups = {each.name: each.group for each in rollout.migration.routes} if rollout.holds else {}
+    found: dict[str, list[Hold]] = {}
+    for hold in rollout.holds:
+        if hold.route in groups:
+            found.setdefault(groups[hold.route], []).append(hold)
+    return found
+
+
+def _binding(holds: Sequence[Hold], route: Route) -> Hold | None:
+    return min(holds, key=lambda hold: (hold.cap_millipercent, hold.route != route.name), default=None)
 
 
 def hold_row(hold: Hold | None) -> Json | None:

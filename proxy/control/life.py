@@ -1,7 +1,10 @@
 """One process of a child that a supervisor keeps: how it is started, what it says, how it ends.
 
-A child that `says_ready` has a pipe to its supervisor and writes a byte when it does its work, and one after each
-reload (`proxy.process.say_ready`). Any other counts as ready once it runs.
+A child that `says_ready` has a pipe to its supervisor and writes a line when it does its work, and lines before and
+after each reload (`proxy.process`). Any other counts as ready once it runs.
+
+A reload that was wanted is done when one that began after that is: what a process says of an earlier one, or of one
+that nobody asked for, tells nothing of it.
 """
 
 from __future__ import annotations
@@ -38,17 +41,22 @@ class Child:
 
 
 class Life:
-    """A running process. `ready`, `reloaded` (since the last `reload`) and `ended` are set as they happen."""
+    """A running process. `ready`, `reloaded` (since the last `reload`) and `ended` are set as they happen.
 
-    def __init__(self, child: Child, process: Process, hearing: int | None, on_ready: Callable[[], None]) -> None:
+    `trouble` is what it has said to be wrong, "" if nothing is; `on_said` is called after each of its words.
+    """
+
+    def __init__(self, child: Child, process: Process, hearing: int | None, on_said: Callable[[], None]) -> None:
         self.child = child
         self.began_at = asyncio.get_running_loop().time()
         self.ready, self.reloaded, self.ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.exit_code: int | None = None
         self._process = process
         self._hearing = hearing
-        self._on_ready = on_ready
-        self._owes_reload = False
+        self._on_said = on_said
+        self._heard = b""  # of a line that isn't whole
+        self._owes_reload = self._has_begun = False
+        self.trouble = ""
         self._watch = asyncio.create_task(self._wait_for_end())
         if hearing is None:
             self._become_ready()
@@ -56,7 +64,7 @@ class Life:
             asyncio.get_running_loop().add_reader(hearing, self._hear)
 
     @classmethod
-    async def begin(cls, child: Child, on_ready: Callable[[], None]) -> Life:
+    async def begin(cls, child: Child, on_said: Callable[[], None]) -> Life:
         """Starts the child's program. Raises OSError where that can't be done."""
         hearing, saying = os.pipe() if child.says_ready else (None, None)
         voice = () if saying is None else (saying,)
@@ -75,7 +83,9 @@ class Life:
         finally:
             if saying is not None:
                 os.close(saying)
-        return cls(child, process, hearing, on_ready)
+        if hearing is not None:
+            os.set_blocking(hearing, False)
+        return cls(child, process, hearing, on_said)
 
     @property
     def pid(self) -> int:
@@ -91,6 +101,8 @@ class Life:
 
     def reload(self) -> None:
         """Sends SIGHUP, or will once the process is ready: before, it may not know the signal yet, and die of it."""
+        self._hear()  # what it has said until now is of reloads that began before
+        self._has_begun = False
         self.reloaded.clear()
         if self.ready.is_set():
             self.signal(signal.SIGHUP)
@@ -98,18 +110,31 @@ class Life:
             self._owes_reload = True
 
     def _hear(self) -> None:
-        if self._hearing is None:
+        with suppress(BlockingIOError):
+            while self._hearing is not None:
+                said = os.read(self._hearing, 4096)
+                if not said:
+                    self._stop_hearing()
+                *lines, self._heard = (self._heard + said).split(b"\n")
+                for line in lines:
+                    self._take(line.decode(errors="replace"))
+
+    def _take(self, line: str) -> None:
+        word, _, trouble = line.partition(" ")
+        if word == "reloading":
+            self._has_begun = True
             return
-        if not os.read(self._hearing, 64):
-            self._stop_hearing()
-        elif self.ready.is_set():
-            self.reloaded.set()
-        else:
+        self.trouble = trouble
+        if word == "ready":
             self._become_ready()
+            return
+        if self._has_begun:
+            self.reloaded.set()
+        self._on_said()
 
     def _become_ready(self) -> None:
         self.ready.set()
-        self._on_ready()
+        self._on_said()
         if self._owes_reload:
             self._owes_reload = False
             self.signal(signal.SIGHUP)

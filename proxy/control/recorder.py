@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
-from proxy.control.buffer import Buffer
+from proxy.control.buffer import Buffer, add_counts
 from proxy.errors import StoreError
 from proxy.origin import ORIGIN
 
@@ -127,7 +127,7 @@ class Recorder:
 
     def _add(self, route: str, counts: Mapping[str, int]) -> None:
         self._buffer.count(route, self._minute(), counts)
-        self.accepted.setdefault(route, Counter()).update(counts)
+        add_counts(self.accepted, route, counts)
 
     def _minute(self) -> int:
         return int(self._now() // 60)
@@ -214,6 +214,9 @@ class Recorder:
         for (route, _), counts in batch.counts.items():
             self.written.setdefault(route, Counter()).update(counts)
         self._dropped += sum(left_out.overflow.values()) + sum(left_out.oversized.values())
+        for route, number in left_out.overflow.items():
+            self._add(route, {"dropped.signatures": number})  # with the next batch
+            self._taken()
         if batch.sightings or batch.shown:
             self._refusals = 0
         self.on_written(left_out)

@@ -137,6 +137,11 @@ def rules_digest(rules: CompareRules) -> str:
     return sha256(json.dumps([ALGORITHM, _plain(rules)]).encode()).hexdigest()
 
 
+def digest_of(value: Any) -> str:
+    """A name of a value of the config's model that equal ones share in every process."""
+    return sha256(json.dumps(_plain(value)).encode()).hexdigest()
+
+
 def _plain(value: Any) -> Any:
     """A value made of what JSON has, sets in order."""
     if is_dataclass(value):

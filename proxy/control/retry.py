@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from proxy.store import Store
 
 Json = dict[str, Any]
+AUDIT_PATIENCE_S = 2.0
 ANSWER_TIMEOUT_S = 5.0  # for each backend; the commands wait 15 s for the whole
 
 
@@ -76,16 +77,22 @@ class Retry:
             sides = [await self._ask(backend, pair, headers) for backend in self._backends(pair)]
             outcome = await self._judge(pair, *sides)
         differs, reason = _conclusion(signature_id, pair, sides[0].status, outcome, left_out)
-        after = {"differs": differs, "reason": reason}
-        self._recorder.take_audit(AuditLine(who, "diff.retry", signature_id, None, after, "", time.time()))
-        return {
-            "id": signature_id,
-            "route": row.route,
+        found = {
+            "differs": differs,
+            "reason": reason,
             "method": pair.method,
             "target": pair.target,
             "left_out": left_out,
             "statuses": [side.status for side in sides],
-            **after,
+        }
+        at = time.time()
+        self._recorder.take_audit(AuditLine(who, "diff.retry", signature_id, None, found, "", at))
+        await self._recorder.is_audited(AUDIT_PATIENCE_S)  # who asked looks for it there
+        return {
+            "id": signature_id,
+            "route": row.route,
+            "at": at,
+            **found,
             "others": [each.id for each in outcome.signatures if each.id != signature_id],
         }
 
@@ -188,5 +195,6 @@ def _conclusion(
         return None, f"not compared in full: {outcome.reason or outcome.verdict.value}"
     if status != pair.control.status:
         without = f" without {', '.join(left_out)}" if left_out else ""
-        return None, f"legacy answered {status}{without}, and {pair.control.status} before"
+        advice = "; ask with your own, by `changeover diffs show --curl`" if left_out else ""
+        return None, f"legacy answered {status}{without}, and {pair.control.status} before{advice}"
     return False, ""

@@ -17,8 +17,8 @@ _THREADS = 4  # people who look at once; while the store hangs, the others wait 
 class StoreThreads:
     """Not for writing evidence: the recorder has a thread of its own, which nobody's question holds up."""
 
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="query")
+    def __init__(self, threads: int = _THREADS) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="query")
 
     async def run(self, ask: Callable[[], _T]) -> _T:
         """What `ask` returns or raises. It knows where the request came from, as whoever awaits it."""

@@ -7,7 +7,9 @@
 4. A child has at most one predecessor that drains; the next rolling restart waits for its end. Restarts that are asked
    for meanwhile become one.
 5. At the end the children of one rank after the other get SIGTERM and their time, then SIGKILL.
-6. Children are in sessions of their own, so that Ctrl-C reaches only the supervisor, which keeps rule 5.
+6. A reload reaches also a successor that isn't ready yet, and is told as done when each process has done one that
+   began after it was wanted; what they say to be wrong then is part of it.
+7. Children are in sessions of their own, so that Ctrl-C reaches only the supervisor, which keeps rule 5.
 
 What the children are it is told; it knows nothing of workers or control.
 """
@@ -18,6 +20,7 @@ import asyncio
 import signal
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -60,8 +63,14 @@ class _Slot:
 
     child: Child
     life: Life | None = None
+    successor: Life | None = None  # that isn't ready yet
     predecessor: Life | None = None
     was_ready: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def reloadable(self) -> list[Life]:
+        """The processes that are to reload: who has the place, and who is about to take it. Who leaves needs not."""
+        return [life for life in (self.life, self.successor) if self.child.is_reloadable and life is not None]
 
 
 class Supervisor:
@@ -84,9 +93,11 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._is_forced = asyncio.Event()
         self._reload_wanted = asyncio.Event()
+        self._reloading: list[Life] = []  # those that have been told to, and will say when it is done
         self._roll_wanted = asyncio.Event()
         self._group = asyncio.TaskGroup()
         self._exit_code = 0
+        self._doing = self._told_trouble = ""  # as the service manager knows it; nothing before it is told ready
 
     async def run(self) -> int:
         """Starts all children and keeps them running until SIGTERM or SIGINT. Returns the exit code: 0, or rule 2's.
@@ -117,9 +128,11 @@ class Supervisor:
         if self._stop.is_set():
             return
         self._manager.reloading()
-        for slot in self._slots:
-            if slot.child.is_reloadable and slot.life is not None:
-                slot.life.reload()
+        self._doing = ""
+        told = [life for slot in self._slots for life in slot.reloadable]
+        for life in told:
+            life.reload()
+        self._reloading = [life for life in told if life.child.says_ready]
         self._reload_wanted.set()
 
     def roll(self) -> None:
@@ -152,7 +165,7 @@ class Supervisor:
         """A new process for the child, which has no place yet; None where it could not even be started."""
         child = slot.child
         try:
-            life = await Life.begin(child, slot.was_ready.set)
+            life = await Life.begin(child, partial(self._heard, slot))
         except OSError as error:
             log.error("child.unstartable", child=child.name, cause=str(error))  # noqa: TRY400  # the message is complete
             return None
@@ -164,6 +177,10 @@ class Supervisor:
         elif self._stop.is_set():
             life.signal(signal.SIGTERM)
         return life
+
+    def _heard(self, slot: _Slot) -> None:
+        slot.was_ready.set()
+        self._tell_trouble()
 
     async def _forget_at_end(self, life: Life) -> None:
         await life.ended.wait()
@@ -183,10 +200,10 @@ class Supervisor:
             if slot.child.is_rolled and not await self._replace(slot):
                 if not self._stop.is_set():
                     log.error("roll.ended_early", child=slot.child.name)
-                    self._manager.status(f"a new {slot.child.name} did not get ready; the old one goes on")
+                    self._say(f"a new {slot.child.name} did not get ready; the old one goes on")
                 return
         log.info("roll.done")
-        self._manager.status("all replaced")
+        self._say("all replaced")
 
     async def _replace(self, slot: _Slot) -> bool:
         """Whether the child's process is a new one now; False leaves all as it was."""
@@ -195,11 +212,12 @@ class Supervisor:
         old = slot.life
         if self._stop.is_set() or old is None:
             return not self._stop.is_set()  # without a process it is between two lives: a new one comes anyway
-        self._manager.status(f"replacing {slot.child.name}")
-        successor = await self._begin(slot)
+        self._say(f"replacing {slot.child.name}")
+        slot.successor = successor = await self._begin(slot)
         if successor is None:
             return False
         await _any_of(successor.ready, successor.ended, self._stop, within_s=self._ready_s)
+        slot.successor = None
         if self._stop.is_set():
             return False
         if not successor.ready.is_set() or successor.ended.is_set():
@@ -230,18 +248,41 @@ class Supervisor:
         if self._stop.is_set():
             return
         log.info("node.ready")
-        self._manager.ready("serving")
+        self._say_ready()
         while not self._stop.is_set():
             await _any_of(self._reload_wanted, self._stop)
-            self._reload_wanted.clear()
-            await self._wait_for_reloads()
+            while self._reload_wanted.is_set() and not self._stop.is_set():  # else who asked last were told too soon
+                self._reload_wanted.clear()
+                await self._wait_for_reloads()
             if not self._stop.is_set():
-                self._manager.ready("serving")
+                self._say_ready()
 
     async def _wait_for_reloads(self) -> None:
-        for slot in self._slots:
-            if slot.child.is_reloadable and slot.child.says_ready and slot.life is not None:
-                await _any_of(slot.life.reloaded, slot.life.ended, self._stop, within_s=RELOADED_S)
+        """Until each process that was told has done a reload that began after the last one was wanted, or has ended."""
+        for life in self._reloading:
+            await _any_of(life.ready, life.ended, self._stop, within_s=self._ready_s)
+            await _any_of(life.reloaded, life.ended, self._stop, within_s=RELOADED_S)
+
+    def _say_ready(self) -> None:
+        self._doing, self._told_trouble = "serving", self._trouble
+        self._manager.ready(self._status)
+
+    def _say(self, doing: str) -> None:
+        self._doing, self._told_trouble = doing, self._trouble
+        self._manager.status(self._status)
+
+    def _tell_trouble(self) -> None:
+        """Says what is wrong as it comes, and when it has gone: a config may be refused without a SIGHUP."""
+        if self._doing and self._trouble != self._told_trouble and not self._stop.is_set():
+            self._say(self._doing)
+
+    @property
+    def _status(self) -> str:
+        return f"{self._doing}; {self._told_trouble}" if self._told_trouble else self._doing
+
+    @property
+    def _trouble(self) -> str:
+        return "; ".join(slot.life.trouble for slot in self._slots if slot.life is not None and slot.life.trouble)
 
     async def _keep_watchdog_calm(self) -> None:
         if self._manager.watchdog_s is None:

@@ -16,7 +16,7 @@ from proxy.errors import StoreError
 from proxy.store.sweep import MINUTES_KEPT_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from proxy.control.recorder import Recorder
     from proxy.control.store_threads import StoreThreads
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from proxy.store import Store
 
 PATIENCE_S = 2.0  # a sum over all routes takes milliseconds; a locked SQLite file keeps us 5 s
+KEPT_S = 0.5  # what other nodes counted; what this one did is never older than it is
 
 Counts = dict[str, dict[str, int]]
 UserCounts = dict[str, dict["Side", int]]
@@ -32,7 +33,12 @@ UserCounts = dict[str, dict["Side", int]]
 class Totals:
     """See the module."""
 
-    def __init__(self, store: Store, threads: StoreThreads, recorder: Recorder) -> None:
+    def __init__(
+        self, store: Store, threads: StoreThreads, recorder: Recorder, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._now = now
+        self._lock = asyncio.Lock()  # those who come meanwhile wait for the one who reads
+        self._read_at = float("-inf")
         self._store = store
         self._threads = threads
         self._recorder = recorder
@@ -44,8 +50,9 @@ class Totals:
         """Route -> counter -> number, and route -> side -> users. Never raises StoreError."""
         if self._recorder.is_up:
             try:
-                async with asyncio.timeout(PATIENCE_S):
-                    await self._read_store()
+                async with asyncio.timeout(PATIENCE_S), self._lock:
+                    if self._now() - self._read_at >= KEPT_S:
+                        await self._read_store()
             except (StoreError, TimeoutError):
                 pass  # the recorder reports it: it writes all the time
         return added(self._stored, unwritten(self._recorder.accepted, self._written)), self._users
@@ -70,3 +77,4 @@ class Totals:
             written = {route: Counter(counts) for route, counts in self._recorder.written.items()}
             stored, users = await self._threads.run(lambda: (self._store.totals(), self._store.user_counts()))
         self._stored, self._users, self._written = stored, users, written
+        self._read_at = self._now()

@@ -50,6 +50,7 @@ EVENTS = (
     "config.refused",
     "signature.new",
     "signature.regressed",
+    "signatures.full",
 )
 DROP_REASONS = ("full", "refused", "gave_up")
 MAX_LISTED = 20  # signatures or faults in one event: a message is read by people

@@ -15,29 +15,34 @@ from typing import TYPE_CHECKING, Any
 
 from deepdiff import DeepDiff
 
-from proxy.core.bodies.html import DOCTYPE, parse_html, rendering_of
+from proxy.core.bodies.html import DOCTYPE, rendering_of
 from proxy.core.bodies.read import read_bodies, read_body
-from proxy.core.bodies.tree import TreeWalk, unequal_parts
-from proxy.core.bodies.xml import parse_xml
+from proxy.core.bodies.siblings import unequal_parts
+from proxy.core.bodies.tree import TreeWalk
+from proxy.core.bodies.xml import STYLE_SHEET, parse_page, parse_xml, said_before_root
 from proxy.core.canonical import canonical
-from proxy.core.compared_headers import header_differences
+from proxy.core.charset import CHARSET, charset_of, said_charset
+from proxy.core.compared_headers import NOWHERE, header_differences
 from proxy.core.content_type import parse_content_type
 from proxy.core.difference import Comparison, Difference, Limits
 from proxy.core.document import Unreadable, parse_document
-from proxy.core.evidence import Verdict
+from proxy.core.evidence import NOT_INSTALLED, Verdict
 from proxy.core.intraline import common_beginning
 from proxy.core.lists import Alignment, align_by_position
 from proxy.core.picture import picture_differences
 from proxy.core.prepare import prepare
-from proxy.core.shape import EXTRA, MISSING, REORDERED
+from proxy.core.shape import EXTRA, MISSING, REORDERED, VALUE
 from proxy.core.text_lines import common_ends, text_differences
 from proxy.core.walk import Truncated, Walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
     from proxy.core.bodies.body import Body, Kind
-    from proxy.core.bodies.tree import Element
+    from proxy.core.bodies.element import Element
+    from proxy.core.bodies.html import Page
+    from proxy.core.compared_headers import Reached
+    from proxy.core.content_type import ContentType
     from proxy.core.evidence import Answer
     from proxy.core.model import CompareRules
     from proxy.core.paths import Concrete
@@ -45,7 +50,8 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "Difference", "Limits", "align_plain_values", "compare"]
 
 _DEFAULT_LIMITS = Limits()
-_NOT_INSTALLED = frozenset({"no_html", "no_xml", "no_images"})
+# What can't say of itself what it is written in, as XML does, or has only one way to be read, as events.
+_HAVE_CHARSETS = frozenset({"json", "ndjson", "form", "html", "text"})
 Found = tuple[list[Difference], str]
 """The differences between two bodies, and what could not be compared ("" where all was)."""
 
@@ -55,20 +61,21 @@ def compare(
     candidate: Answer,
     rules: CompareRules,
     limits: Limits = _DEFAULT_LIMITS,
-    own_hosts: Collection[str] = (),
+    reached: Reached = NOWHERE,
     first_difference: int | None = None,
 ) -> Comparison:
     """What differs between the answers, by the route's rules. Bodies come decoded and masked.
 
-    `own_hosts` (`host` or `host:port`, in lower case) are those under which the application itself is reached: in a
-    Location they mean the same. `first_difference` is the pair's (`evidence.Pair`).
+    `reached` says what a URL of the application itself looks like in them. `first_difference` is the pair's
+    (`evidence.Pair`).
     MATCH only when status, headers and body were all compared and found equal.
     """
     if control.status != candidate.status:
         change = f"{control.status}→{candidate.status}"
         difference = Difference("status", (), change, control.status, candidate.status)
         return Comparison(Verdict.MISMATCH, "", (difference,))
-    headers = header_differences(control.headers, candidate.headers, rules, own_hosts)
+    headers = header_differences(control.headers, candidate.headers, rules, reached)
+    headers += _length_differences(control, candidate, rules)
     body, reason = _body_differences(control, candidate, rules, limits, first_difference)
     if _is_other_kind(body) or any(difference.change.startswith("format ") for difference in body):
         # The media type follows from it: one fault, one difference.
@@ -79,8 +86,20 @@ def compare(
     return Comparison(_without_difference(reason), reason, ())
 
 
+def _length_differences(control: Answer, candidate: Answer, rules: CompareRules) -> list[Difference]:
+    """Of answers without a body: what HEAD asked for has another length, and its kind is compared byte by byte."""
+    before, after = (_header(answer, "content-length") for answer in (control, candidate))
+    if control.length or candidate.length or "" in {before, after} or before == after:
+        return []
+    if "content-length" in rules.ignore_headers or parse_content_type(control.content_type).is_text:
+        return []
+    if _header(control, "content-encoding") != _header(candidate, "content-encoding"):
+        return []
+    return [Difference("header", ("content-length",), VALUE, before, after)]
+
+
 def _without_difference(reason: str) -> Verdict:
-    if reason in _NOT_INSTALLED:
+    if reason in NOT_INSTALLED:
         return Verdict.SKIPPED
     return Verdict.GAVE_UP if reason else Verdict.MATCH
 
@@ -99,14 +118,42 @@ def _body_differences(
             return _unkept_differences(control, candidate, rules, limits, first_difference)
         if control.body == candidate.body:
             return [], ""
-        if max(len(control.body), len(candidate.body)) > limits.max_bytes:
-            return [], "size"
-        before, after, shared = read_bodies(control.content_type, control.body, candidate.content_type, candidate.body)
-        return _read_differences(before, after, rules, limits, shared)
+        return _kept_differences(control, control.body, candidate, candidate.body, rules, limits)
     except Unreadable as unreadable:
         return [], unreadable.reason
     except RecursionError:
         return [], "depth"
+
+
+def _kept_differences(
+    control: Answer, one: bytes, candidate: Answer, other: bytes, rules: CompareRules, limits: Limits
+) -> Found:
+    if max(len(one), len(other)) > limits.max_bytes:
+        return [], "size"
+    before, after, shared = read_bodies(control.content_type, one, candidate.content_type, other)
+    found, reason = _read_differences(before, after, rules, limits, shared)
+    if before.kind == after.kind and before.kind in _HAVE_CHARSETS:
+        types = parse_content_type(control.content_type), parse_content_type(candidate.content_type)
+        found = _charset_differences((types[0], one), (types[1], other), rules) + found
+    return found, reason
+
+
+def _charset_differences(
+    control: tuple[ContentType, bytes], candidate: tuple[ContentType, bytes], rules: CompareRules
+) -> list[Difference]:
+    """That characters are written in other bytes, unless headers or pages say so: then that is the difference."""
+    (old_name, was_marked), (new_name, is_marked) = charset_of(*control), charset_of(*candidate)
+    if was_marked == is_marked and (old_name == new_name or not old_name or not new_name):
+        return []
+    is_said = control[0].charset != candidate[0].charset and not control[0].is_json
+    if is_said or said_charset(*control) != said_charset(*candidate) or rules.ignores((CHARSET,)):
+        return []
+    before, after = _charset(old_name, is_marked=was_marked), _charset(new_name, is_marked=is_marked)
+    return [Difference("body", (CHARSET,), f"charset {before}→{after}", before, after)]
+
+
+def _charset(name: str, *, is_marked: bool) -> str:
+    return f"{name or 'utf-8'}{' with a mark' if is_marked else ''}"
 
 
 def _is_same_on_the_wire(control: Answer, candidate: Answer) -> bool:
@@ -137,7 +184,7 @@ def _unkept_differences(
     if kinds[0] == "image" and control.picture is not None and candidate.picture is not None:
         faults = {control.picture.fault, candidate.picture.fault} - {""}
         return picture_differences(control.picture, candidate.picture, rules), max(faults, default="")
-    return [_other_bytes(before, after, first_difference)], ""
+    return [_other_bytes(before, after, first_difference)], "charset" if kinds[0] == "broken text" else ""
 
 
 def _unkept_kind(answer: Answer, rules: CompareRules, limits: Limits) -> str:
@@ -146,6 +193,8 @@ def _unkept_kind(answer: Answer, rules: CompareRules, limits: Limits) -> str:
         return read_body(answer.content_type, answer.body).kind
     if rules.images is not None and answer.picture is not None:
         return "broken image" if answer.picture.fault == "broken" else "image"
+    if answer.unkept == "charset":
+        return "broken text"
     declared = parse_content_type(answer.content_type)
     is_read = declared.is_text or declared.is_multipart or (rules.images is not None and declared.is_image)
     if answer.unkept != "bytes" and is_read:
@@ -195,19 +244,36 @@ def _document_differences(
     return walk.differences, ""
 
 
-def _html_differences(before: str, after: str, rules: CompareRules, limits: Limits) -> Found:
-    found, reason = _tree_differences(parse_html(before), parse_html(after), rules, limits)
-    modes = rendering_of(before), rendering_of(after)
-    if modes[0] == modes[1] or rules.ignores((DOCTYPE,)):
-        return found, reason
-    return [Difference("body", (DOCTYPE,), "doctype", *modes), *found], reason
+def _html_differences(before: Page, after: Page, rules: CompareRules, limits: Limits) -> Found:
+    old, new = parse_page(before), parse_page(after)
+    if old is None or new is None:
+        return _text_differences(before.text, after.text, rules, limits)
+    found, reason = _tree_differences(old, new, rules, limits)
+    return _head_differences(_head_of(before), _head_of(after), rules, "doctype") + found, reason
+
+
+def _head_of(page: Page) -> dict[str, str]:
+    return {**said_before_root(page.text), DOCTYPE: "standards"} if page.is_xml else {DOCTYPE: rendering_of(page.text)}
+
+
+def _head_differences(
+    before: dict[str, str], after: dict[str, str], rules: CompareRules, doctype: str
+) -> list[Difference]:
+    """What stands before the root: document type, in the shape `doctype`, and style sheets."""
+    shapes = {DOCTYPE: doctype, STYLE_SHEET: "style sheet"}
+    return [
+        Difference("body", (place,), shape, before.get(place), after.get(place))
+        for place, shape in shapes.items()
+        if before.get(place) != after.get(place) and not rules.ignores((place,))
+    ]
 
 
 def _xml_differences(before: str, after: str, rules: CompareRules, limits: Limits) -> Found:
     old, new = parse_xml(before), parse_xml(after)
     if old is None or new is None:  # not well-formed: a text like any other
         return _text_differences(before, after, rules, limits)
-    return _tree_differences(old, new, rules, limits)
+    found, reason = _tree_differences(old, new, rules, limits)
+    return _head_differences(said_before_root(before), said_before_root(after), rules, "document type") + found, reason
 
 
 def _tree_differences(before: Element, after: Element, rules: CompareRules, limits: Limits) -> Found:
@@ -216,6 +282,8 @@ def _tree_differences(before: Element, after: Element, rules: CompareRules, limi
         walk.compare(before, after)
     except Truncated:
         return walk.differences, "truncated"
+    except Unreadable as fault:
+        return walk.differences, fault.reason
     return walk.differences, ""
 
 
@@ -273,6 +341,12 @@ def _bytes_differences(before: bytes, after: bytes, _rules: CompareRules, _limit
     return [_other_bytes(old, new, common_beginning(before, after))], ""
 
 
+def _broken_differences(before: bytes, after: bytes, rules: CompareRules, limits: Limits) -> Found:
+    """Nobody can say what is in them, only that they aren't the same."""
+    found, _ = _bytes_differences(before, after, rules, limits)
+    return found, "charset" if found else ""
+
+
 def _no_differences(_before: None, _after: None, _rules: CompareRules, _limits: Limits) -> Found:
     return [], ""
 
@@ -288,6 +362,7 @@ FIND: dict[Kind, Callable[[Any, Any, CompareRules, Limits], Found]] = {
     "xml": _xml_differences,
     "multipart": _part_differences,
     "text": _text_differences,
+    "broken text": _broken_differences,
     "bytes": _bytes_differences,
 }
 

@@ -33,7 +33,7 @@ class Comparison:
     """The verdict on one pair: MATCH, MISMATCH or GAVE_UP.
 
     `reason` says what could not be compared: always for GAVE_UP, and for a MISMATCH that isn't known in full
-    ("size", "depth", "unread", "encoding", "max_diffs", "truncated"); otherwise it is "".
+    ("size", "depth", "unread", "encoding", "charset", "max_diffs", "truncated"); otherwise it is "".
     """
 
     verdict: Verdict

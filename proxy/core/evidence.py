@@ -35,27 +35,37 @@ class Verdict(StrEnum):
 # --- counters of a route -------------------------------------------------------------------------------------
 # served.<side>            requests answered to users by that side
 # decided.<reason>         decisions by reason (core/decide)
-# failed.<side>            users' requests that ended in 502 or 504 because of that side
+# failed.<side>            users' requests that ended in 502, 503 or 504 of ours because of that side
 # fallback                 requests that legacy answered after new had failed
 # status.<side>.<n>xx      answers by class of status
-# match, mismatch, noise   pairs that were compared
 # pairs                    requests for which both answers arrived, compared or not
+# match, mismatch, noise   pairs that were compared
+# partly.<reason>          of those, pairs that differ and of which the rest is unknown: something could not be
+#                          compared (`gave_up`'s reasons), another status or kind of body hides it ("status", "kind"),
+#                          or there are more differences than are named ("unlisted")
 # skipped.<reason>         requests that were not compared, each with its reason
 # retried.<side>           requests sent again after a kept-alive connection turned out to be closed
 # retry.budget_spent.<side>
 #                          requests that were not sent again then, because too many had been (core/budget)
 # client_left              requests whose user left before the end of the answer
-# self_pairs, self_matches, self_mismatches, self_gave_up
+# self_pairs, self_matches, self_mismatches
 #                          noise runs: legacy asked twice; outside coverage and match rate
+# self_skipped.<reason>    noise runs that were not compared, each with its reason
+# dropped.signatures       differences seen that have no row: the route has as many signatures as are kept
+# dropped.sightings        the same: more kinds came at once than may wait for the store
 # users.dropped            users that were not counted because too many came at once
 # latency.<side>.<bucket>  answers by time to the last byte, in the buckets of `latency_bucket`
 COMPARED = (Verdict.MATCH, Verdict.MISMATCH, Verdict.NOISE)
 
+MAX_VERSION_CHARACTERS = 64  # of what new says of itself: a commit's digest has 40
+
 # Gaps that the operator chose: counted and shown, but not among what should have been compared.
 CHOSEN_GAPS = frozenset({"not_sampled", "method", "kill_switch", "no_route"})
+# Reasons of what could not be read because an extra isn't installed: such a pair is skipped, the comparer gave not up.
+NOT_INSTALLED = frozenset({"no_html", "no_xml", "no_images"})
 
 
-Unkept = Literal["", "bytes", "encoding", "size"]
+Unkept = Literal["", "bytes", "charset", "encoding", "size"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +76,8 @@ class Answer:
     wire) and `digest` (SHA-256, hex, or "" where the body was not read whole) stand for it. `elapsed_us` runs from
     the request's dispatch to the answer's last byte. `content_length` and `content_digest` are those of a body that was
     not kept without its content codings, where it has some and they could be undone. `unkept` says why it was not: it
-    is no text ("bytes"), a coding could not be undone ("encoding"), it is too large ("size"); "" where nobody knows.
+    is no text ("bytes"), one not in its charset ("charset"), a coding could not be undone ("encoding"), it is too
+    large ("size"); "" where nobody knows.
     `picture` is the fingerprint of a body that is one, on routes that compare pictures.
     """
 
@@ -94,6 +105,9 @@ class Pair:
     `control` and `candidate` are the two sides of the comparison: legacy and new, or, where `kind` is "noise",
     legacy twice. `served` says which side the user got. `first_difference` is the index of the first byte, without
     content codings, in which two bodies differ that were both not kept; None where that isn't known, or they don't.
+
+    A noise run makes two pairs. Where both differ they come as one: `again` is that of legacy with itself. Where one
+    does, `is_other_equal` says that the other was found equal, and not that it was lost.
     """
 
     request_id: str
@@ -107,13 +121,15 @@ class Pair:
     control: Answer
     candidate: Answer
     first_difference: int | None = None
+    is_other_equal: bool = False
+    again: Pair | None = None
 
 
 _LENGTHS = struct.Struct("!III")  # of the JSON part, of control's body, of candidate's body
 
 
 def encode_pair(pair: Pair) -> bytes:
-    """The pair as bytes: three lengths, a JSON part, both bodies."""
+    """The pair as bytes: three lengths, a JSON part, both bodies, and the same again of `again`."""
     control, candidate = pair.control, pair.candidate
     head = {
         "request_id": pair.request_id,
@@ -127,10 +143,13 @@ def encode_pair(pair: Pair) -> bytes:
         "control": _answer_head(control),
         "candidate": _answer_head(candidate),
         "first_difference": pair.first_difference,
+        "is_other_equal": pair.is_other_equal,
+        "has_again": pair.again is not None,
     }
     text = json.dumps(head, separators=(",", ":")).encode()
     first, second = control.body or b"", candidate.body or b""
-    return b"".join((_LENGTHS.pack(len(text), len(first), len(second)), text, first, second))
+    again = encode_pair(pair.again) if pair.again is not None else b""
+    return b"".join((_LENGTHS.pack(len(text), len(first), len(second)), text, first, second, again))
 
 
 def decode_pair(data: bytes) -> Pair:
@@ -139,9 +158,12 @@ def decode_pair(data: bytes) -> Pair:
         text_length, first_length, second_length = _LENGTHS.unpack_from(data)
         text_end = _LENGTHS.size + text_length
         first_end = text_end + first_length
-        if first_end + second_length != len(data):
+        end = first_end + second_length
+        if end > len(data):
             raise ValueError("lengths don't add up")
         head = json.loads(data[_LENGTHS.size : text_end])
+        if not head["has_again"] and end != len(data):
+            raise ValueError("lengths don't add up")
         return Pair(
             request_id=head["request_id"],
             route=head["route"],
@@ -152,8 +174,10 @@ def decode_pair(data: bytes) -> Pair:
             target=head["target"],
             request_headers=_header_tuples(head["request_headers"]),
             control=_answer(head["control"], data[text_end:first_end]),
-            candidate=_answer(head["candidate"], data[first_end:]),
+            candidate=_answer(head["candidate"], data[first_end:end]),
             first_difference=head["first_difference"],
+            is_other_equal=head["is_other_equal"],
+            again=decode_pair(data[end:]) if head["has_again"] else None,
         )
     except (struct.error, KeyError, TypeError, IndexError) as error:
         raise ValueError(f"not an encoded pair: {error}") from error
@@ -225,11 +249,15 @@ def _quantile_ms(buckets: Mapping[int, int], rank: float) -> float:
 # --- what counters add up to ---------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How much of what should have been compared was. `ratio` is None before anything should have been."""
+    """How much of what should have been compared was. `ratio` is None before anything should have been.
+
+    `partly` are the pairs among the compared ones of which only a part was, by reason.
+    """
 
     compared: int
     expected: int
     skipped: Mapping[str, int]
+    partly: Mapping[str, int]
 
     @property
     def ratio(self) -> float | None:
@@ -239,11 +267,25 @@ class Coverage:
 def coverage(counts: Mapping[str, int]) -> Coverage:
     """From a route's counters. Chosen gaps (`CHOSEN_GAPS`) are listed in `skipped` but not expected."""
     compared = sum(counts.get(verdict, 0) for verdict in COMPARED)
-    skipped = {
-        name.removeprefix("skipped."): count for name, count in counts.items() if name.startswith("skipped.") and count
-    }
+    skipped = _by_reason(counts, "skipped.")
     lost = sum(count for reason, count in skipped.items() if reason not in CHOSEN_GAPS)
-    return Coverage(compared, compared + lost, dict(sorted(skipped.items())))
+    return Coverage(compared, compared + lost, skipped, _by_reason(counts, "partly."))
+
+
+def lost_noise_runs(counts: Mapping[str, int]) -> dict[str, int]:
+    """Reason -> how many times legacy was asked twice, or should have been, and its answers were not compared."""
+    return _by_reason(counts, "self_skipped.")
+
+
+def wholly_compared(counts: Mapping[str, int]) -> int:
+    """Pairs of a route that would have shown any difference: those that were compared, less those only in part."""
+    covered = coverage(counts)
+    return covered.compared - sum(covered.partly.values())
+
+
+def _by_reason(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
+    found = {name.removeprefix(prefix): count for name, count in counts.items() if name.startswith(prefix) and count}
+    return dict(sorted(found.items()))
 
 
 def match_rate(counts: Mapping[str, int]) -> float | None:

@@ -19,10 +19,17 @@ MAX_TRAILER_BYTES = 8192
 _MAX_DIGITS = 18  # of a length: an exabyte less one byte
 
 _LENGTH = re.compile(rb"[0-9]{1,%d}" % _MAX_DIGITS)
-_EXTENSION = rb"[\t\x20-\x7e\x80-\xff]*+"  # RFC 9112 §7.1.1, taken loosely: it is dropped
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;" + _EXTENSION + rb")?\r\n")
-_TRAILERS = re.compile(rb"((?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t\x20-\x7e\x80-\xff]*+\r\n)*+)\r\n")
-_PARTIAL_CHUNK_LINE = re.compile(rb"(?:[0-9A-Fa-f]{1,16}(?:;" + _EXTENSION + rb")?\r?)?")
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
+_QUOTED = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*+"'  # RFC 9110 §5.6.4
+_SPACE = rb"[ \t]*+"  # BWS: before and after each sign of an extension
+_EXTENSION = (
+    _SPACE + rb";" + _SPACE + _TOKEN + rb"(?:" + _SPACE + rb"=" + _SPACE + rb"(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?"
+)
+_SIZE_AND_EXTENSIONS = rb"([0-9A-Fa-f]{1,16})(?:" + _EXTENSION + rb")*+"  # RFC 9112 §7.1.1
+_CHUNK_LINE = re.compile(_SIZE_AND_EXTENSIONS + rb"\r\n")
+_PADDED_CHUNK_LINE = re.compile(_SIZE_AND_EXTENSIONS + _SPACE + rb"\r\n")
+_TRAILERS = re.compile(rb"((?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)*+)\r\n")
+_PARTIAL_CHUNK_LINE = re.compile(rb"(?:[0-9A-Fa-f]{1,16}" + _SPACE + rb"(?:;[\t\x20-\x7e\x80-\xff]*+)?\r?)?")
 _BARE = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)|\x00")
 _KNOWN_CODINGS = frozenset({b"gzip", b"x-gzip", b"deflate", b"compress", b"x-compress", b"identity", b"br", b"zstd"})
 
@@ -77,9 +84,14 @@ class Malformed(ValueError):  # between the decoder and whose body it decodes; e
 
 
 class Chunked:
-    """Decodes a chunked body as it comes in. `is_whole` once its end was read; `trailers` are its field lines then."""
+    """Decodes a chunked body as it comes in. `is_whole` once its end was read; `trailers` are its field lines then.
 
-    def __init__(self) -> None:
+    `may_pad`: spaces between a size and its line's end are not minded. Old servers fill up their sizes with them, and
+    nobody reads such a line in another way.
+    """
+
+    def __init__(self, *, may_pad: bool = False) -> None:
+        self._line = _PADDED_CHUNK_LINE if may_pad else _CHUNK_LINE
         self.is_whole = False
         self.trailers = b""
         self._data = b""
@@ -113,7 +125,7 @@ class Chunked:
 
     def _read_line(self, data: bytes, at: int) -> int:
         """The length of the chunk line at `at`; 0 if it hasn't come whole."""
-        found = _CHUNK_LINE.match(data, at)
+        found = self._line.match(data, at)
         if found is None:
             line = data[at : at + MAX_CHUNK_LINE_BYTES]
             if len(line) == MAX_CHUNK_LINE_BYTES or not _PARTIAL_CHUNK_LINE.fullmatch(line):

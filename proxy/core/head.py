@@ -15,7 +15,7 @@ from proxy.errors import RequestRefused
 
 RawHeaders = list[tuple[bytes, bytes]]
 
-MAX_LINE_BYTES = 8192  # nginx and Apache: 8 KiB
+MAX_LINE_BYTES = 8192  # of method, target and version; nginx and Apache: 8 KiB
 MAX_HEAD_BYTES = 65_536  # of all field lines; Envoy 60 KiB, HAProxy 16, Apache 100 lines of 8
 MAX_FIELDS = 100  # Apache, Envoy, HAProxy (101)
 
@@ -33,6 +33,8 @@ ANSWER = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])( [\t\x20-\x7e\x80-\xff]*
 _REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") (" + _TARGET + rb") HTTP/([0-9])\.([0-9])")
 _FIELD_LINE = re.compile(_LINE)
 _BEGIN = re.compile(rb"\r?|" + _TOKEN + rb"(?: [\x21-\x7e]*+(?: [\x21-\x7e]*+\r?)?)?")
+_LEAST_STATUS_LINE = b"HTTP/1.1 200"
+_ODD = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # in no line of a head
 _FOLD = re.compile(rb"[ \t]*\r\n[ \t]+")
 _SPACE_BEFORE_COLON = re.compile(rb"(\r\n" + _TOKEN + rb")[ \t]++:")
 
@@ -48,10 +50,19 @@ def is_possible(begin: bytes) -> bool:
     return _BEGIN.fullmatch(begin) is not None
 
 
+def is_possible_answer(begin: bytes, seen: int = 0) -> bool:
+    """Whether bytes without an empty line may become an answer's head, mended maybe; `seen` of them were before."""
+    line, is_whole, _ = begin.partition(b"\r\n")
+    if not is_whole:
+        line += _LEAST_STATUS_LINE[len(line) :]
+        line = line.removesuffix(b"\r")
+    return ANSWER.match(line + b"\r\n\r\n") is not None and _ODD.search(begin, max(0, seen - 1)) is None
+
+
 def check_size(head_bytes: int, line_bytes: int, fields: int) -> None:
     """Raises RequestRefused above the limits; also of a head that hasn't ended yet."""
     if line_bytes > MAX_LINE_BYTES:
-        raise RequestRefused(414, f"the request line is over {MAX_LINE_BYTES} bytes; send a shorter target")
+        raise RequestRefused(414, f"the request line is over {MAX_LINE_BYTES} bytes; send a shorter one")
     if head_bytes - line_bytes > MAX_HEAD_BYTES:
         raise RequestRefused(431, f"the header fields are over {MAX_HEAD_BYTES} bytes; send fewer or smaller ones")
     if fields > MAX_FIELDS:

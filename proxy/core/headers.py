@@ -28,10 +28,11 @@ WEBSOCKET_LINES = b"connection: Upgrade\r\nupgrade: websocket\r\n"
 _CONNECTION_FIELDS = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade", b"http2-settings"}
 )
-# Answered by the server itself (RFC 9110 §10.1.1), or ours to say.
+# Answered by the server itself (RFC 9110 §10.1.1), ours to say, or about a request's trailers, which are dropped.
 _OURS = frozenset(
     {
         b"expect",
+        b"trailer",
         b"x-changeover-shadow",
         b"x-changeover-debug",
         b"host",
@@ -41,6 +42,8 @@ _OURS = frozenset(
     }
 )
 _TRACE = frozenset({b"traceparent", b"tracestate"})
+# What we write from what came, unless Connection names it.
+_CONTINUED = _TRACE | {b"x-request-id", b"max-forwards", b"via"}
 HANDLED = _CONNECTION_FIELDS | _OURS | FORWARDING_FIELDS | _TRACE
 # A client must not make us drop what routing, framing and identity rest on (Envoy refuses it, too).
 _NEVER_NOMINATED = frozenset({b"host", b"content-length", b"transfer-encoding", b"cookie", b"authorization"})
@@ -48,12 +51,18 @@ _HARMLESS_OPTIONS = frozenset({b"close", b"keep-alive", b""})
 _USUAL_CONNECTION = frozenset({b"close", b"keep-alive", b"Close", b"Keep-Alive"})  # nearly all: nothing to take apart
 _USUAL_LINE = b"\nConnection: keep-alive\r\n"
 _KEEP_ALIVE = frozenset({b"keep-alive"})
+_TAKES_TRAILERS = b"te: trailers\r\nconnection: TE"  # RFC 9110 §10.1.4: trailers are passed on to who says so
 _NONE: frozenset[bytes] = frozenset()
 # RFC 9110 §7.2 without user information and commas; the underscore is no host name's, but containers have it.
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]+)(?::([0-9]{1,5}))?")
 _ABSOLUTE = re.compile(rb"[hH][tT][tT][pP][sS]?://([^/?#]*)([^#]*)")
 _MAX_ID_BYTES = 128
 _BODY = frozenset({b"content-length", b"transfer-encoding"})
+# RFC 6455 §4.1: 16 bytes in Base64, whose last digit has four bits left over; and §11.6: 0 to 255.
+_WEBSOCKET_FIELDS = {
+    b"sec-websocket-key": re.compile(rb"[A-Za-z0-9+/]{21}[AQgw]=="),
+    b"sec-websocket-version": re.compile(rb"[0-9]{1,3}"),
+}
 # Fields that pass as they are and of which a service sees few different lines, again and again: looked up, not read.
 _REPEATED = frozenset(
     {
@@ -90,6 +99,7 @@ class RequestHead:
     `lines` are the fields to forward, each ended by CRLF, without the empty line at the end and without what is new
     with each request (its id, its trace, Max-Forwards). `values` holds the first value of each field that was asked
     for. `content_length` is None where the request says none; `request_id` where it brings no sound one.
+    `may_be_websocket`: with GET it is the handshake of one.
     """
 
     lines: bytes
@@ -100,7 +110,7 @@ class RequestHead:
     is_chunked: bool
     is_last: bool
     expects_continue: bool
-    is_websocket: bool
+    may_be_websocket: bool
     traceparent: list[bytes] | None
     tracestate: list[bytes] | None
     max_forwards: list[bytes] | None
@@ -132,6 +142,10 @@ def read_request(
         nominated = options - _HARMLESS_OPTIONS
         if nominated:
             out = _without(out, nominated, wanted)
+            for name in nominated & _CONTINUED:
+                handled.pop(name, None)
+            if b"te" in nominated and not is_1_0 and _takes_trailers(handled):
+                out.append(_TAKES_TRAILERS)
     host = _read_host(handled.get(b"host"), is_1_0=is_1_0)
     out[0] = b"host: %b" % host
     expects_continue = _expects_continue(handled, is_1_0=is_1_0) if b"expect" in handled else False
@@ -151,7 +165,7 @@ def read_request(
         is_chunked,
         is_1_0 or b"close" in options,
         expects_continue,
-        b"upgrade" in options and _is_websocket(handled),
+        b"upgrade" in options and not is_1_0 and _is_handshake(handled, out),
         get(b"traceparent"),
         get(b"tracestate"),
         get(b"max-forwards"),
@@ -176,7 +190,7 @@ def _sorted_out(
         name, _, value = line.partition(b":")
         name = name.lower()
         if name not in special and not is_forwarding_field(name):
-            if not has_underscores or _is_kept(name, keeps_underscores=keeps_underscores):
+            if not has_underscores or _is_kept(name, special, keeps_underscores=keeps_underscores):
                 out.append(line)
                 if name in _REPEATED:
                     _remember(line, name)
@@ -199,9 +213,12 @@ def _remember(line: bytes, name: bytes) -> None:
         _known[line] = name
 
 
-def _is_kept(name: bytes, *, keeps_underscores: bool) -> bool:
-    """Whether a field passes as to its underscores; never where it would pass for one that says the way."""
-    return b"_" not in name or (keeps_underscores and not is_forwarding_field(name.replace(b"_", b"-")))
+def _is_kept(name: bytes, special: frozenset[bytes], *, keeps_underscores: bool) -> bool:
+    """Whether a field passes as to its underscores; never where it would pass for one of those that are `special`."""
+    if b"_" not in name:
+        return True
+    twin = name.replace(b"_", b"-")
+    return keeps_underscores and not (twin in special or is_forwarding_field(twin))
 
 
 def _options(connection: bytes) -> frozenset[bytes]:
@@ -218,6 +235,11 @@ def _without(lines: list[bytes], nominated: frozenset[bytes], wanted: frozenset[
         name = min(wrong).decode("latin-1")
         raise RequestRefused(400, f"Connection names {name}, which is not a connection's own field")
     return [line for line in lines if line.partition(b":")[0].lower() not in nominated]
+
+
+def _takes_trailers(handled: Mapping[bytes, list[bytes]]) -> bool:
+    codings = b",".join(handled.get(b"te", ())).lower().split(b",")
+    return b"trailers" in map(bytes.strip, codings)
 
 
 def _read_host(hosts: list[bytes] | None, *, is_1_0: bool) -> bytes:
@@ -253,8 +275,21 @@ def _expects_continue(handled: Mapping[bytes, list[bytes]], *, is_1_0: bool) -> 
     return True
 
 
-def _is_websocket(handled: Mapping[bytes, list[bytes]]) -> bool:
-    return handled.get(b"upgrade", [b""])[0].lower() == b"websocket"
+def _is_handshake(handled: Mapping[bytes, list[bytes]], lines: list[bytes]) -> bool:
+    """Whether everything is there that RFC 6455 §4.1 asks of a handshake, and no body.
+
+    Whatever follows one might be read as a tunnel's bytes or as a request: what a user can have sent for something
+    else, or by a mistake, is an ordinary request, and its Upgrade is not forwarded.
+    """
+    offered = b",".join(handled.get(b"upgrade", ())).lower().split(b",")
+    if b"websocket" not in map(bytes.strip, offered) or _BODY & handled.keys():
+        return False
+    return all(_has_one(lines, name, form) for name, form in _WEBSOCKET_FIELDS.items())
+
+
+def _has_one(lines: list[bytes], name: bytes, form: re.Pattern[bytes]) -> bool:
+    values = [value for each, _, value in (line.partition(b":") for line in lines) if each.lower() == name]
+    return len(values) == 1 and form.fullmatch(values[0].strip(b" \t")) is not None
 
 
 def _sound_id(given: bytes) -> str | None:
@@ -300,7 +335,23 @@ _SPECIAL = re.compile(
 _HOP_LINES = re.compile(
     rb"(?i)(?<=\n)(?:connection|keep-alive|proxy-connection|te|transfer-encoding|upgrade):[^\r]*\r\n"
 )
+# RFC 9110 §7.6.1: a field for whoever gets the content is never a connection's own, whatever an answer says of it.
+_FOR_ALL = re.compile(
+    rb"cache-control|content-[^:]*|date|etag|expires|last-modified|location|set-cookie|vary|www-authenticate"
+)
 _LENGTH_LINES = re.compile(rb"(?i)(?<=\n)content-length:[^\r]*\r\n")
+_LENGTH = frozenset({b"content-length"})
+# RFC 9110 §6.5.1: what framing, routing, authentication or the use of the content rest on has to be known before it.
+_NO_TRAILERS = (
+    _CONNECTION_FIELDS
+    | _LENGTH
+    | {
+        *(b"trailer", b"host", b"authorization", b"cookie", b"set-cookie", b"www-authenticate", b"proxy-authenticate"),
+        *(b"proxy-authorization", b"cache-control", b"expect", b"max-forwards", b"pragma", b"range", b"age", b"date"),
+        *(b"expires", b"location", b"retry-after", b"vary", b"warning", b"content-encoding", b"content-type"),
+        *(b"content-range", b"content-disposition", b"content-language", b"content-location"),
+    }
+)
 
 
 def read_answer(lines: bytes, *, is_1_0: bool = False, may_have_length: bool = True) -> AnswerHead:
@@ -333,6 +384,36 @@ def read_answer(lines: bytes, *, is_1_0: bool = False, may_have_length: bool = T
     return AnswerHead(passed, length, is_chunked, _keeps_alive(options, is_1_0=is_1_0))
 
 
+def interim_lines(lines: bytes) -> bytes:
+    """What the user gets of a 1xx answer's field lines: no framing either, as there is no body (RFC 9112 §6.3)."""
+    passed = _end_to_end(lines, _connection_options(lines) - _LENGTH)
+    return _LENGTH_LINES.sub(b"", b"\n" + passed)[1:]
+
+
+def agrees_to_websocket(lines: bytes) -> bool:
+    """Whether a 101 with these lines switches to what was asked for (RFC 6455 §4.1, 2 and 3)."""
+    offered = [value.strip(b" \t") for name, value in _SPECIAL.findall(b"\n" + lines.lower()) if name == b"upgrade"]
+    return offered == [b"websocket"] and b"upgrade" in _connection_options(lines)
+
+
+def _connection_options(lines: bytes) -> frozenset[bytes]:
+    special = _SPECIAL.findall(b"\n" + lines.lower())
+    return _NONE.union(*[_options(value) for name, value in special if name == b"connection"])
+
+
+def trailer_lines(lines: bytes) -> bytes:
+    """What the user gets of an answer's trailer section."""
+    return _without_nominated(lines, _NO_TRAILERS)
+
+
+def reset_content_head(head: AnswerHead) -> AnswerHead:
+    """That of a 205, which has no content (RFC 9110 §15.3.6); what may follow it all the same is nobody's."""
+    if head.length == 0:
+        return head
+    lines = _LENGTH_LINES.sub(b"", b"\n" + head.lines)[1:]
+    return AnswerHead(lines + b"content-length: 0\r\n", 0, False, False)
+
+
 def _keeps_alive(options: frozenset[bytes], *, is_1_0: bool) -> bool:
     """Whether the connection goes on after the answer (RFC 9112 §9.3)."""
     return b"close" not in options and (not is_1_0 or b"keep-alive" in options)
@@ -347,9 +428,11 @@ def _without_usual(lines: bytes) -> bytes:
 
 
 def _end_to_end(lines: bytes, options: frozenset[bytes]) -> bytes:
-    """The lines but for the connection's own."""
+    """The lines but for the connection's own. Raises ValueError where the length is said to be among those."""
+    if b"content-length" in options:
+        raise ValueError("its Connection names Content-Length")
     passed = _HOP_LINES.sub(b"", b"\n" + lines)[1:]
-    nominated = options - _HARMLESS_OPTIONS
+    nominated = frozenset(name for name in options - _HARMLESS_OPTIONS if not _FOR_ALL.fullmatch(name))
     return _without_nominated(passed, nominated) if nominated else passed
 
 

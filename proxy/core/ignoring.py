@@ -20,7 +20,7 @@ _SOME_INDEX = -1  # no document has it: a rule for one index doesn't cover a sig
 def ignoring_rule(kind: str, path: str) -> str | None:
     """What `compare.ignore` must say to ignore a signature of this kind and path; None where no rule can."""
     if kind == "header":
-        return _HEADER + path
+        return _HEADER + path.lower()
     steps = parse(path).steps if kind == "body" else ()
     if not steps:
         return None
@@ -30,7 +30,7 @@ def ignoring_rule(kind: str, path: str) -> str | None:
 def covering_rule(rules: CompareRules, kind: str, path: str) -> str | None:
     """The first rule that ignores every place of a signature, as it is written; None where there is none."""
     if kind == "header":
-        parts = path.split(".")
+        parts = path.lower().split(".")
         names = (".".join(parts[:length]) for length in range(1, len(parts) + 1))
         return next((_HEADER + name for name in names if name in rules.ignore_headers), None)
     if kind != "body":

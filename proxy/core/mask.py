@@ -16,13 +16,13 @@ from urllib.parse import quote_plus, unquote_plus
 from proxy.core.bodies.form import is_form
 from proxy.core.charset import read_text
 from proxy.core.content_type import parse_content_type
-from proxy.core.mark import Mark
+from proxy.core.mark import Mark, form_of
 from proxy.core.mask_lines import mask_events, mask_records
 from proxy.core.mask_text import TextMask
 from proxy.core.secret_names import SecretNames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from proxy.core.content_type import ContentType
     from proxy.core.model import Redaction
@@ -92,7 +92,7 @@ class Masker:
     def _header(self, name: str, value: str) -> str:
         if name == "set-cookie":
             first, semicolon, attributes = value.partition(";")
-            return self._cookie(first) + semicolon + attributes
+            return self._cookie(first, form_of) + semicolon + attributes
         if name in _COOKIE_HEADERS:
             return ";".join(self._cookie(cookie) for cookie in value.split(";"))
         if name in self._headers or self._names.has(name):
@@ -116,12 +116,12 @@ class Masker:
             return self._mark(value)
         return f"{scheme[0]} {self._mark(value[scheme.end() :].strip())}"
 
-    def _cookie(self, pair: str) -> str:
+    def _cookie(self, pair: str, kind_of: Callable[[str], str] = lambda _: "string") -> str:
         name, equals, value = pair.partition("=")
         if not equals:
             return self._mark(name.strip())
         spaces = len(value) - len(value.lstrip())
-        return name + equals + value[:spaces] + self._mark(value.strip())
+        return name + equals + value[:spaces] + self._mark(value.strip(), kind_of(value.strip()))
 
     def _fields(self, query: str) -> str:
         """A form or a query string; names and values may be percent-encoded, marks need no encoding."""

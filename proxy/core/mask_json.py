@@ -17,6 +17,7 @@ from proxy.core.canonical import canonical
 from proxy.core.document import Unreadable, parse_document
 from proxy.core.edits import edited
 from proxy.core.mark import is_mark
+from proxy.core.mask_beside import may_have, values_beside
 from proxy.core.mask_markup import has_secret_tags
 from proxy.core.mask_names import named_signs
 from proxy.core.secret_values import cards, suspects
@@ -38,13 +39,6 @@ _TAG = re.compile(r"<")
 # JSON in a string, as queues and logs have it.
 _NESTED = (re.compile(r"\{(?<=\"\{)"), re.compile(r"\[(?<=\"\[)"))
 _ANY_ESCAPED = re.compile(r"\\u")
-# `{"name": "Authorization", "value": …}`, as in HAR and lists of settings: the value follows among flat members, or
-# stands right before the name.
-_FLAT = r'(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"|[^\s,{}\[\]":]++)'
-_NAMED_VALUE = re.compile(
-    rf'"(?i:name|key)"\s*+:\s*+"([^"\\]++)"(?:\s*+,\s*+{_FLAT}\s*+:\s*+{_FLAT}){{0,8}}?\s*+,\s*+("(?i:value)")'
-)
-_VALUE_NAMED = re.compile(rf'("(?i:value)")\s*+:\s*+{_FLAT}\s*+,\s*+"(?i:name|key)"\s*+:\s*+"([^"\\]++)"')
 _FIRST = itemgetter(0)
 _decoder = json.JSONDecoder(parse_float=str, parse_int=str)
 
@@ -57,7 +51,7 @@ def mask_json(text: str, names: SecretNames, mark: Callable[..., str], inside: C
     keys = _keys_in(text)
     if keys is None:
         return None
-    return _Document(text, names, mark, inside).masked([key for key in keys if names.has(key)])
+    return _Document(text, names, mark, inside).masked(keys)
 
 
 def may_hold(text: str, names: SecretNames) -> bool:
@@ -102,11 +96,14 @@ class _Document:
         self._edits: list[Edit] = []
         self._spans: tuple[list[int], list[int]] | None = None
 
-    def masked(self, secret_keys: list[str]) -> str:
+    def masked(self, keys: set[str]) -> str:
+        """`keys` are the names of all members, unescaped."""
+        secret_keys = [key for key in keys if self._names.has(key)]
         for key in secret_keys:
             self._mask_members(key)
-        if '"value"' in self._text or '"Value"' in self._text:
-            self._mask_settings()
+        if may_have(self._text, keys, self._names):
+            for start, end in values_beside(self._text, self._names):
+                self._mask_value(start, end)
         self._visit_strings(sorted(self._suspects(is_any_key_secret=bool(secret_keys))))
         return edited(self._text, self._edits)
 
@@ -119,22 +116,17 @@ class _Document:
                 self._mask_member(end)
                 at = self._text.find(written, end)
 
-    def _mask_settings(self) -> None:
-        """Values whose name is the value of a member beside them."""
-        for pattern, name, value in ((_NAMED_VALUE, 1, 2), (_VALUE_NAMED, 2, 1)):
-            for found in pattern.finditer(self._text):
-                if self._names.has(found[name]):
-                    self._mask_member(found.end(value))
-
     def _mask_member(self, key_end: int) -> None:
         """The value after a key that ends there; nothing where no colon follows."""
         colon = _COLON.match(self._text, key_end)
         if colon is not None:
             start = colon.end()
-            end = self._value_end(start)
-            replacement = self._marked(self._text[start:end])
-            if replacement is not None:
-                self._edits.append((start, end, replacement))
+            self._mask_value(start, self._value_end(start))
+
+    def _mask_value(self, start: int, end: int) -> None:
+        replacement = self._marked(self._text[start:end])
+        if replacement is not None:
+            self._edits.append((start, end, replacement))
 
     def _value_end(self, start: int) -> int:
         found = _STRING.match(self._text, start)

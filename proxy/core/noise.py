@@ -1,12 +1,21 @@
-"""Whether new differs from legacy more often than legacy differs from itself: two shares, tested by counts. Pure.
+"""Whether new differs from legacy more often than legacy differs from itself, tested by counts. Pure.
 
-Legacy asked twice (a noise run) shows how often a place differs by itself; the pairs with new show how often it
-differs there. The test says how likely so many differences with new would be if both shares were the same: p. Few
-counts take Fisher's exact test. From ten on both sides it is the score test of two proportions, less the covariance:
-both pairs of a noise run share legacy's first answer, and what that one did differs in both (with every request asked
-twice it is McNemar's test, 1947). That saves a third of the pairs, or more.
+Two tests of a place say how likely so many differences with new would be, if it behaved as legacy does. Both are looked
+at, and p is the smaller one, times what that costs (EITHER).
 
-The test is looked at again after every batch, and who looks often enough finds any p once. At a constant level the
+1. By shares (`chance`): legacy asked twice (a noise run) shows how often a place differs by itself, all pairs with new
+   how often it differs there. Few counts take Fisher's exact test. From ten on both sides it is the score test of two
+   proportions, less the covariance: both pairs of a noise run share legacy's first answer, and what that one did
+   differs in both (with every request asked twice it is McNemar's test, 1947). It needs few noise runs where legacy
+   never differs, and knows of the pairs without one.
+2. By answers that stand alone (`alone_p`): a noise run has three answers. Where two agree and one doesn't, each of the
+   three is the odd one equally often if all come of the same behaviour, be that noise rare or frequent: new in a third
+   of the cases (exact binomial test). It uses legacy's first answer as evidence as well, where McNemar's test drops
+   it: three quarters of the variance from the same noise runs. Of pairs without one it knows nothing. It is for places
+   only: shapes have a direction (what became null with new became a number from there), so that legacy's first answer
+   never shows the same one alone.
+
+They are looked at again after every batch, and who looks often enough finds any p once. At a constant level the
 chance to ever cross it grows with the logarithm of the counts only: by about z·φ(z)/2 for each factor e (D. Siegmund,
 Sequential Analysis, 1985, on repeated significance tests), so that a level ten times stricter than the usual 5 % pays
 for looking all the time. `python -m bench.noise` measures what is left; docs/comparing.md has its table.
@@ -19,7 +28,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 NoiseVerdict = Literal["mismatch", "noise", "unproven"]
 
@@ -33,6 +42,9 @@ DOUBT_LEVEL = 0.02
 # Noise pairs that must show the place: with ten, new would be in doubt were it to differ about twice as often (the 98 %
 # limit of a Poisson mean of 10 is 17). It is also where the score test begins: below, its normal distribution is wrong.
 MIN_SELF_SHOWN = 10
+# What looking at two tests costs. Twice would do for any two (Bonferroni); these are mostly of the same counts, and
+# with this there are as few false alarms as by shares alone (`python -m bench.noise`; docs/comparing.md).
+EITHER = 1.5
 # Beyond this variance the normal distribution takes over: its tail is off by a tenth at z = 3 then (skewness 0.02), and
 # summing hundreds of terms for each of a thousand signatures would take seconds.
 _MAX_EXACT_VARIANCE = 2_500.0
@@ -43,6 +55,8 @@ _NEGLIGIBLE = 1e-17  # of the sum: below the precision of a float
 class Rates:
     """How many pairs of legacy with itself (`self_pairs`) and with new (`new_pairs`) were compared, and how many of
     them differed at one place (`_shown`). `both_shown`: requests of which both pairs did.
+
+    `_alone`: noise runs in which one answer differed there from two that agreed: new's, or legacy's first or second.
     """
 
     self_shown: int
@@ -50,6 +64,14 @@ class Rates:
     new_shown: int
     new_pairs: int
     both_shown: int = 0
+    new_alone: int = 0
+    first_alone: int = 0
+    again_alone: int = 0
+
+    @property
+    def all_alone(self) -> int:
+        """Noise runs in which one of the three answers stood alone."""
+        return self.new_alone + self.first_alone + self.again_alone
 
     @property
     def self_rate(self) -> float:
@@ -78,7 +100,7 @@ def judge(place: Rates, shape: Rates | None = None, others: Iterable[Rates] = ()
     another shape explains why its place is none.
     """
     place, own = bounded(place), bounded(shape or Rates(0, 0, 0, 0))
-    p, own_p = chance(place), chance(own)
+    p, own_p = place_p(place), chance(own)
     if p < LEVEL:
         if _is_noise(own, own_p) and any(chance(bounded(other)) < SHAPE_LEVEL for other in others):
             return Judgement("noise", own, own_p, of_shape=True)
@@ -102,11 +124,42 @@ def bounded(rates: Rates) -> Rates:
         rates.new_shown,
         max(rates.new_pairs, rates.new_shown),
         min(rates.both_shown, rates.self_shown, rates.new_shown),
+        rates.new_alone,
+        rates.first_alone,
+        rates.again_alone,
     )
 
 
+def place_p(rates: Rates) -> float:
+    """The p of a place, by both tests. Needs shown <= pairs."""
+    return min(EITHER * min(chance(rates), alone_p(rates)), 1.0)
+
+
+def alone_p(rates: Rates) -> float:
+    """The chance that new's answer stands alone so often or more, of all times that one does, were it one in three."""
+    number, alone = rates.new_alone, rates.all_alone
+    mean, variance = alone / 3, alone * 2 / 9
+    if not number:
+        return 1.0
+    if variance > _MAX_EXACT_VARIANCE:
+        return _normal_tail((number - 0.5 - mean) / math.sqrt(variance))
+    if number > mean:
+        return min(_alone_tail(number, alone, 1), 1.0)
+    return min(max(1.0 - _alone_tail(number - 1, alone, -1), 0.0), 1.0)
+
+
+def _alone_tail(first: int, alone: int, step: int) -> float:
+    """The binomial probabilities from `first` on, up (1) or down (-1), away from the mean."""
+    log_first = _log_choose(alone, first) - first * math.log(3) + (alone - first) * math.log(2 / 3)
+
+    def ratio(number: int) -> float:
+        return (alone - number) / (number + 1) / 2 if step > 0 else 2 * number / (alone - number + 1)
+
+    return _sum_of(log_first, range(first, alone if step > 0 else 0, step), ratio)
+
+
 def chance(rates: Rates) -> float:
-    """p: by the score test where the counts allow it, else by Fisher's. Needs shown <= pairs."""
+    """The p by shares: by the score test where the counts allow it, else by Fisher's. Needs shown <= pairs."""
     if min(rates.self_shown, rates.new_shown) < MIN_SELF_SHOWN:
         return fisher_p(rates)
     pooled = (rates.self_shown + rates.new_shown) / (rates.self_pairs + rates.new_pairs)
@@ -145,10 +198,18 @@ def _tail(rates: Rates, first: int, step: int) -> float:
     log_first = (
         _log_choose(rates.new_pairs, first) + _log_choose(rates.self_pairs, shown - first) - _log_choose(pairs, shown)
     )
-    total, factor, number = 1.0, 1.0, first
-    while number != (highest if step > 0 else lowest):
-        factor *= _ratio(rates, shown, number, step)
-        number += step
+    return _sum_of(
+        log_first,
+        range(first, highest if step > 0 else lowest, step),
+        lambda number: _ratio(rates, shown, number, step),
+    )
+
+
+def _sum_of(log_first: float, numbers: range, ratio: Callable[[int], float]) -> float:
+    """The sum of probabilities, each `ratio` times the one before: one more than there are numbers."""
+    total, factor = 1.0, 1.0
+    for number in numbers:
+        factor *= ratio(number)
         total += factor
         if factor < total * _NEGLIGIBLE:
             break

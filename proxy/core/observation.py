@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from proxy.core.bodies.multipart import MAX_NESTED, is_encoded, split, words_of_name, write_parts
 from proxy.core.bodies.read import may_travel
+from proxy.core.charset import is_broken_text
 from proxy.core.codings import decoded
 from proxy.core.content_type import parse_content_type
 from proxy.core.evidence import Answer
@@ -81,7 +82,7 @@ class Observation:
         ):
             masked = parts
         else:
-            return "bytes"
+            return "charset" if is_broken_text(parse_content_type(content_type), content) else "bytes"
         return masked if len(masked) <= self._max_bytes * _MAX_GROWTH else "size"
 
     def _parts(self, content_type: str, content: bytes) -> bytes | None:

@@ -17,6 +17,12 @@ from typing import Final
 Concrete = tuple[str | int, ...]
 
 
+class MapKey(str):
+    """A name in an object that is a map: data, not a field of a record. As a step it is the name and nothing else."""
+
+    __slots__ = ()
+
+
 class Wild(Enum):
     """Steps that stand for many: EACH is one name or index; DEEP is any number of them, also none."""
 
@@ -177,9 +183,15 @@ def _written(step: Step, previous: Step | None) -> str:
         return step.value
     if isinstance(step, int):
         return f"[{step}]"
-    if _NAME.fullmatch(step) is None:
-        return f"[{json.dumps(step, ensure_ascii=False)}]"
+    if _NAME.fullmatch(step) is None or not step.isprintable():
+        return f"[{_quoted(step)}]"
     return step if previous is DEEP else f".{step}"
+
+
+def _quoted(name: str) -> str:
+    """The name in quotes. What can't be seen is escaped, or a line of a config would not hold it."""
+    quoted = json.dumps(name, ensure_ascii=False)
+    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in quoted)
 
 
 def write(concrete: Concrete) -> str:

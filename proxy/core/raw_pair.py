@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from proxy.core.evidence import Pair
@@ -34,7 +34,9 @@ class RawAnswer:
 
 @dataclass(frozen=True, slots=True)
 class RawPair:
-    """As `evidence.Pair`, before it is masked. `has_pictures`: whether the route compares pictures."""
+    """As `evidence.Pair`, before it is masked. `has_pictures`: whether the route compares pictures. `again` is legacy's
+    second answer.
+    """
 
     request_id: str
     route: str
@@ -47,19 +49,29 @@ class RawPair:
     control: RawAnswer
     candidate: RawAnswer
     has_pictures: bool
+    is_other_equal: bool = False
+    again: RawAnswer | None = None
+
+    @property
+    def answers(self) -> tuple[RawAnswer, ...]:
+        """Two, or three."""
+        return (self.control, self.candidate, *([self.again] if self.again is not None else []))
 
     @property
     def size(self) -> int:
-        """The bytes of both bodies."""
-        return len(self.control.body) + len(self.candidate.body)
+        """The bytes of all bodies."""
+        return sum(len(answer.body) for answer in self.answers)
 
 
 def observed(raw: RawPair, masker: Masker, max_body_bytes: int) -> Pair:
     """The pair as it may be seen by anybody. `max_body_bytes` bounds one decoded body."""
+    again = None
+    if raw.again is not None:
+        again = observed(replace(raw, kind="noise", candidate=raw.again, again=None), masker, max_body_bytes)
     seen = Observation(masker, max_body_bytes, has_pictures=raw.has_pictures)
     control, candidate = (_answer(seen, each) for each in (raw.control, raw.candidate))
     return Pair(
-        request_id=raw.request_id,
+        request_id=masker.headers([("x-request-id", raw.request_id)])[0][1],  # it may be the user's own
         route=raw.route,
         kind=raw.kind,
         served=raw.served,
@@ -70,6 +82,8 @@ def observed(raw: RawPair, masker: Masker, max_body_bytes: int) -> Pair:
         control=control,
         candidate=candidate,
         first_difference=seen.first_difference(),
+        is_other_equal=raw.is_other_equal,
+        again=again,
     )
 
 
@@ -83,13 +97,15 @@ def _text(lines: bytes) -> tuple[tuple[str, str], ...]:
 
 def encode_raw(raw: RawPair) -> bytes:
     """For the pipe to the masking child: the length of its JSON, the JSON, then the parts that are bytes."""
-    control, candidate = raw.control, raw.candidate
-    parts = (raw.target, raw.request_lines, control.lines, control.body, candidate.lines, candidate.body)
+    parts = [raw.target, raw.request_lines]
+    for answer in raw.answers:
+        parts += answer.lines, answer.body
     head = json.dumps(
         [
-            *(raw.request_id, raw.route, raw.kind, raw.served, raw.at, raw.method, raw.has_pictures),
-            *((answer.status, answer.elapsed_us) for answer in (control, candidate)),
-            *map(len, parts),
+            *(raw.request_id, raw.route, raw.kind, raw.served, raw.at, raw.method),
+            *(raw.has_pictures, raw.is_other_equal),
+            [(answer.status, answer.elapsed_us) for answer in raw.answers],
+            [*map(len, parts)],
         ]
     ).encode()
     return b"".join((_HEAD_LENGTH.pack(len(head)), head, *parts))
@@ -99,20 +115,25 @@ def decode_raw(encoded: bytes) -> RawPair:
     """What `encode_raw` made. Raises ValueError on anything else."""
     try:
         begin = _HEAD_LENGTH.size + _HEAD_LENGTH.unpack_from(encoded)[0]
-        request_id, route, kind, served, at, method, has_pictures, *rest = json.loads(
+        request_id, route, kind, served, at, method, has_pictures, is_other_equal, measured, lengths = json.loads(
             encoded[_HEAD_LENGTH.size : begin]
         )
-        first, second, *lengths = rest
         parts = []
         for length in lengths:
             parts.append(encoded[begin : begin + length])
             begin += length
-        target, request_lines, *answers = parts
+        target, request_lines, *rest = parts
+        control, candidate, *again = (
+            RawAnswer(status, lines, body, elapsed_us)
+            for (status, elapsed_us), lines, body in zip(measured, rest[::2], rest[1::2], strict=True)
+        )
         return RawPair(
             *(request_id, route, kind, served, at, method, target, request_lines),
-            control=RawAnswer(first[0], answers[0], answers[1], first[1]),
-            candidate=RawAnswer(second[0], answers[2], answers[3], second[1]),
+            control=control,
+            candidate=candidate,
             has_pictures=has_pictures,
+            is_other_equal=is_other_equal,
+            again=again[0] if again else None,
         )
     except (struct.error, TypeError, IndexError) as error:
         raise ValueError(f"these {len(encoded)} bytes are no raw pair: {error}") from error

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from proxy.core.bodies.html import DOCTYPE, parse_html
+from proxy.core.bodies.html import DOCTYPE, Page
 from proxy.core.bodies.read import read_body
 from proxy.core.bodies.tree import has_place as has_place_in_tree
-from proxy.core.bodies.xml import parse_xml
+from proxy.core.bodies.xml import STYLE_SHEET, parse_page, parse_xml
+from proxy.core.charset import CHARSET
 from proxy.core.document import Unreadable, parse_document
 from proxy.core.picture import PLACES
 from proxy.core.prepare import has_place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from proxy.core.bodies.body import Body
+    from proxy.core.bodies.element import Element
     from proxy.core.evidence import Answer
     from proxy.core.model import CompareRules
     from proxy.core.paths import Path
@@ -40,20 +42,26 @@ class RuleWatch:
         self._passed = 0
 
     def look(self, control: Answer, candidate: Answer) -> frozenset[str] | None:
-        """The rules found for the first time; None where this pair was not looked at."""
+        """The rules found for the first time; None where this pair was not looked at, or has no body to look into."""
         self._passed += 1
         if not (self._paths or self._headers) or self._passed % LOOK_EVERY:
             return None
-        found = frozenset(self._found_by(control)) | frozenset(self._found_by(candidate))
+        sides = [(answer, _body_of(answer) if self._paths else None) for answer in (control, candidate)]
+        if self._paths and all(body is None and answer.picture is None for answer, body in sides):
+            return None
+        found = frozenset(name for side in sides for name in self._found_by(*side))
         for name in found:
             self._paths.pop(name, None)
             self._headers.pop(name, None)
         return found
 
-    def _found_by(self, answer: Answer) -> Iterator[str]:
+    def _found_by(self, answer: Answer, body: Body | None) -> Iterator[str]:
         names = {name for name, _ in answer.headers}
         yield from (rule for rule, header in self._headers.items() if header in names)
-        yield from _met(self._paths, answer)
+        if answer.picture is not None:
+            yield from (name for name, path in self._paths.items() if any(path.matches((place,)) for place in PLACES))
+        if body is not None:
+            yield from _met(self._paths, body)
 
 
 def rule_names(rules: CompareRules) -> tuple[str, ...]:
@@ -61,16 +69,19 @@ def rule_names(rules: CompareRules) -> tuple[str, ...]:
     return (*(name for name, _ in _paths(rules)), *(name for name, _ in _headers(rules)))
 
 
-def _met(paths: Mapping[str, Path], answer: Answer) -> Iterator[str]:
-    """The rules whose path leads somewhere in the body; in parts nobody looks, and all count as met."""
-    if answer.picture is not None:
-        yield from (name for name, path in paths.items() if any(path.matches((place,)) for place in PLACES))
-    if not paths or not answer.body:
-        return
+def _body_of(answer: Answer) -> Body | None:
+    """The body; None where there is none, it was not kept, or nobody can read it: rules were not tried there."""
+    if not answer.body:
+        return None
     try:
-        body = read_body(answer.content_type, answer.body)
+        return read_body(answer.content_type, answer.body)
     except (Unreadable, RecursionError):
-        return
+        return None
+
+
+def _met(paths: Mapping[str, Path], body: Body) -> Iterator[str]:
+    """The rules whose path leads somewhere in the body; in parts nobody looks, and all count as met."""
+    yield from (name for name, path in paths.items() if path.matches((CHARSET,)))
     if body.kind == "multipart":
         yield from paths
     elif body.kind in {"html", "xml"}:
@@ -79,20 +90,22 @@ def _met(paths: Mapping[str, Path], answer: Answer) -> Iterator[str]:
         yield from (name for name, path in paths.items() if has_place(body.value, path))
 
 
-def _met_in_tree(paths: Mapping[str, Path], body: Body) -> Iterator[str]:
+def _met_in_tree(paths: Mapping[str, Path], body: Body) -> Iterable[str]:
     """All count as met where the tree can't be read, or would take too long."""
-    root = None
+    text = body.value.text if isinstance(body.value, Page) else body.value
+    if len(text) > _MAX_TREE_CHARS:
+        return paths
     try:
-        if len(body.value) <= _MAX_TREE_CHARS:
-            root = parse_html(body.value) if body.kind == "html" else parse_xml(body.value)
+        root = parse_page(body.value) if isinstance(body.value, Page) else parse_xml(text)
+        return paths if root is None else [name for name, path in paths.items() if _is_in_tree(root, path)]
     except (Unreadable, RecursionError):
-        pass
-    if root is None:
-        yield from paths
-        return
-    for name, path in paths.items():
-        if has_place_in_tree(root, [path], _is_in_json) or (body.kind == "html" and path.matches((DOCTYPE,))):
-            yield name
+        return paths
+
+
+def _is_in_tree(root: Element, path: Path) -> bool:
+    """In the tree, or before it, which isn't looked for."""
+    is_before = path.matches((DOCTYPE,)) or path.matches((STYLE_SHEET,))
+    return is_before or has_place_in_tree(root, [path], _is_in_json)
 
 
 def _is_in_json(text: str, path: Path) -> bool:

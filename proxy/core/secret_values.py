@@ -30,7 +30,7 @@ _RARE = tuple(
         r"B(?:earer|EARER|asic|ASIC)",
     )
 )
-_SCHEMES = ("bearer", "basic ")
+_SCHEMES = ("bearer", "basic ", "hooks.slack.com")
 
 # One pass. Sources: RFC 7519 (a JWT begins with `{"`, in base64 `eyJ`; so does every JSON object in base64), RFC 6750
 # §2.1, RFC 7617 §2, RFC 7468, and the prefixes that Stripe, AWS, Google, GitHub, GitLab and Slack publish for secret
@@ -38,6 +38,7 @@ _SCHEMES = ("bearer", "basic ")
 _TOKENS = re.compile(
     r"(?P<token>eyJ[\w\-+/=.]{5,}+"
     r"|A(?:KIA|SIA)[0-9A-Z]{16}|AIza[\w\-]{35}"
+    r"|(?<=hooks\.slack\.com/services/)[\w/]{8,}+"
     r"|[srp]k_(?:live|test)_\w{8,}+|gh[pousr]_\w{20,}+|github_pat_\w{20,}+|xox[abprs]-[\w\-]{8,}+|glpat-[\w\-]{16,}+"
     r"|-----BEGIN (?:\w++ )*PRIVATE KEY-----(?:[^\"<\-]++|-(?!----))*+-----END (?:\w++ )*PRIVATE KEY-----)"
     r"|(?i:bearer)(?:\s|%20|\+|\\[nrt]){1,4}+(?P<bearer>[\w.~+/\-]{8,}+=*+)"
@@ -53,13 +54,15 @@ _MAX_LOCAL = 256  # RFC 5321 §4.5.3.1.1 allows 64
 # ISO/IEC 7812: 13 to 19 digits whose first ones name the network, in a run or in the groups printed on cards.
 _CARD = re.compile(
     r"[2-6](?<![0-9][0-9])"
-    r"(?:[0-9]{12,18}+|[0-9]{3}([ \-])[0-9]{4}\1[0-9]{4}\1[0-9]{4}(?:\1[0-9]{1,3}+)?+"
-    r"|[0-9]{3}([ \-])[0-9]{6}\2[0-9]{4,5}+)"
+    r"(?:[0-9]{12,18}+|[0-9]{3}([ \xa0.\-])[0-9]{4}\1[0-9]{4}\1[0-9]{4}(?:\1[0-9]{1,3}+)?+"
+    r"|[0-9]{3}([ \xa0.\-])[0-9]{6}\2[0-9]{4,5}+)"
     r"(?![0-9]|\.[0-9])"
 )
-# With every digit made a 0, the beginnings of such runs are found at the speed of a search for a string.
-_AS_ZEROS = bytes(48 if 48 <= code <= 57 else code for code in range(256))
-_CARD_BEGINNINGS = (b"0" * 13, b"0000 0000 0000 ", b"0000-0000-0000-", b"0000 000000 0000", b"0000-000000-0000")
+# With every digit made a 0 and every separator a blank, the beginnings of such runs are found at the speed of a search
+# for a string.
+_AS_ZEROS = bytes(48 if 48 <= code <= 57 else 32 if code in b"-.\xa0" else code for code in range(256))
+_WITHOUT_SEPARATORS = dict.fromkeys(map(ord, " \xa0.-"))
+_CARD_BEGINNINGS = (b"0" * 13, b"0000 0000 0000 ", b"0000 000000 0000")
 _NETWORKS = re.compile(
     r"4(?:[0-9]{12}|[0-9]{15}|[0-9]{18})"  # Visa
     r"|5[0-9]{15}|2[2-7][0-9]{14}"  # Mastercard, Maestro
@@ -88,10 +91,15 @@ def cards(text: str) -> Iterator[tuple[int, int]]:
     for beginning in _CARD_BEGINNINGS:
         at = zeros.find(beginning)
         while at >= 0:
-            found = _CARD.match(text, at) if text[at] in "23456" and zeros[max(at - 2, 0) : at] != b"0." else None
+            found = _CARD.match(text, at) if text[at] in "23456" and not _is_fraction(text, at) else None
             if found is not None and _is_card(found[0]):
                 yield found.span()
             at = zeros.find(beginning, _end_of_run(zeros, at + len(beginning)))
+
+
+def _is_fraction(text: str, at: int) -> bool:
+    """Whether the digits at this index are those behind a number's point."""
+    return at >= 2 and text[at - 1] == "." and text[at - 2] in "0123456789"
 
 
 def mask_values(text: str, mark: Callable[..., str]) -> str:
@@ -139,7 +147,7 @@ def _end_of_run(zeros: bytes, at: int) -> int:
 
 
 def _is_card(written: str) -> bool:
-    digits = written.replace(" ", "").replace("-", "")
+    digits = written.translate(_WITHOUT_SEPARATORS)
     if _NETWORKS.fullmatch(digits) is None or len(set(digits)) == 1:
         return False
     values = [int(digit) for digit in reversed(digits)]

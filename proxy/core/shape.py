@@ -19,6 +19,7 @@ MISSING = "missing"
 EXTRA = "extra"
 REORDERED = "reordered"
 VALUE = "value"
+NAMESPACE = "namespace"
 
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _MARK = re.compile(r"masked:([a-z]+):[0-9a-f]{12}")

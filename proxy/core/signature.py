@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from proxy.core.paths import EACH, Path
+from proxy.core.paths import EACH, MapKey, Path
 
 if TYPE_CHECKING:
     from proxy.core.difference import Difference, Kind
-    from proxy.core.paths import Step
 
-ALGORITHM = 2
+ALGORITHM = 3
 
 # Member names that are data, as in {"users": {"42": …}}: numbers, UUIDs (RFC 9562), long hexadecimal digests, ULIDs,
-# days, e-mail addresses, ids with a prefix (`user_1042`), and what has been masked (`mark`), as addresses are. Each
-# matches in one way only, so that a name of a megabyte takes no more than its length.
+# days, e-mail addresses, ids with a prefix (`user_1042`), slugs with a year or an id in them (`new-york-2024`), and
+# what has been masked (`mark`), as addresses are. Each matches in one way only, so that a name of a megabyte takes no
+# more than its length. Other slugs are told by what they stand in (`walk.is_map`).
 _ID = re.compile(
     r"""
     [0-9]+
@@ -31,6 +31,7 @@ _ID = re.compile(
     | [0-9]{4}-[0-9]{2}-[0-9]{2}(?:T.*)?
     | [^@\s]+@[^@\s][^@\s.]*\.[^@\s]+
     | [A-Za-z]+[_\-:][0-9]{3,}
+    | (?=(?:[A-Za-z0-9]*-)*[0-9]{4,}(?:-|\Z))[A-Za-z0-9]+(?:-[A-Za-z0-9]+)+
     | masked:[a-z]+:[0-9a-f]{12}
     """,
     re.VERBOSE,
@@ -70,13 +71,11 @@ def general_path(difference: Difference) -> str:
     """The path without what is data in it: `[*]` for indexes, `{id}` for names that are ids."""
     if difference.kind == "status":
         return "status"
-    steps = [_general(part) for part in difference.path]
     if difference.kind == "header":
-        return ".".join(str(step) for step in steps)
-    return str(Path(tuple(steps)))
+        return ".".join(general_name(str(part)) for part in difference.path)
+    return str(Path(tuple(EACH if isinstance(part, int) else general_name(part) for part in difference.path)))
 
 
-def _general(part: str | int) -> Step:
-    if isinstance(part, int):
-        return EACH
-    return PLACEHOLDER if _ID.fullmatch(part) else part
+def general_name(name: str) -> str:
+    """The name, or what stands for all that are ids."""
+    return PLACEHOLDER if isinstance(name, MapKey) or _ID.fullmatch(name) else name

@@ -4,11 +4,12 @@ People set `new`, `known`, `ignored` and `noise`; a sighting sets `regressed`; `
 derived each time a signature is read, from how many pairs were compared without meeting it again. Knows nothing
 of the store: counts and times come in as arguments.
 
-The rule for `fixed`. Until its last sighting the signature appeared in a share p = count / compared of its
-route's comparable pairs. If it were still there, the pairs compared since would have shown it p * since times on
-average, and not at all with a chance of about e^-(p * since) (Poisson). At 5 expected sightings that chance is
-0.7 %. Two guards go with it: a minimum of pairs, because a share measured on a handful means little, and a
-minimum of quiet time, because counters arrive before the sightings that are still in the comparer's queue.
+The rule for `fixed`. Comparable are the pairs that were compared as a whole: one that differs in its status, or whose
+body could not be read, would not have shown a difference in the body. Until its last sighting the signature appeared in
+a share p = count / compared of its route's comparable pairs. If it were still there, the pairs compared since would
+have shown it p * since times on average, and not at all with a chance of about e^-(p * since) (Poisson). At 5 expected
+sightings that chance is 0.7 %. Two guards go with it: a minimum of pairs, because a share measured on a handful means
+little, and a minimum of quiet time, because counters arrive before sightings that are still in the comparer's queue.
 
 `unproven` is derived as well: legacy differs there from itself, or might, and the counts don't say yet whether new does
 so more often (`proxy.core.noise`). What a person decided stands above it.

@@ -22,6 +22,7 @@ from proxy.core.difference import Difference
 from proxy.core.document import Repeating, Token, Unreadable
 from proxy.core.excerpt import excerpts
 from proxy.core.lists import Alignment, align_by_key, align_by_position, align_unordered, is_reordered
+from proxy.core.paths import MapKey
 from proxy.core.prepare import IGNORED_ITEM
 from proxy.core.shape import EXTRA, MISSING, REORDERED, shape_of
 from proxy.core.value_rules import ABSENT
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 _CONTAINERS = frozenset({dict, list})
 _PLAIN = frozenset({str, int, float, bool, type(None)})
+# Hardly a record has so many fields that are all records of one kind, or all of one type.
+_MIN_RECORDS = 30
+_MIN_VALUES = 200
 _SCALARS = _PLAIN | {Decimal, Token, type(IGNORED_ITEM)}
 
 
@@ -75,17 +79,18 @@ class Walk:
         self.differences.append(Difference("body", path, change, *excerpts(before, after)))
 
     def _objects(self, before: dict[str, Any], after: dict[str, Any], path: Concrete) -> None:
+        step = MapKey if is_map(before) or is_map(after) else str
         for key, old in before.items():
             if key not in after:
-                self._lone(old, ABSENT, (*path, key))
+                self._lone(old, ABSENT, (*path, step(key)))
                 continue
             new = after[key]
             # Most members are equal plain values: settled here, without a call and a longer path.
             if not (type(old) is type(new) and type(old) in _PLAIN and old == new):
-                self.compare(old, new, (*path, key))
+                self.compare(old, new, (*path, step(key)))
         for key, new in after.items():
             if key not in before:
-                self._lone(ABSENT, new, (*path, key))
+                self._lone(ABSENT, new, (*path, step(key)))
 
     def _lone(self, before: Any, after: Any, path: Concrete) -> None:
         """What only one side has; the other one is ABSENT."""
@@ -197,6 +202,20 @@ class Walk:
     def _is_accepted(self, before: Any, after: Any, path: Concrete) -> bool:
         """Whether a rule says that these values, which differ, count as equal."""
         return any(rule.accepts(before, after) for place, rule in self._rules.values if place.matches(path))
+
+
+def is_map(members: dict[str, Any]) -> bool:
+    """Whether the names are data: so many members that are all records of one kind, or values of one type.
+
+    Records have fewer, of several kinds; what is wrong here costs no more than that their places are told as one.
+    """
+    if len(members) < _MIN_RECORDS:
+        return False
+    values = [*members.values()]
+    if all(type(value) is dict for value in values):
+        common = set(values[0]).intersection(*values)
+        return bool(common) and len(common) * 2 >= max(map(len, values))
+    return len(values) >= _MIN_VALUES and len({*map(type, values)}) == 1
 
 
 def _is_equal(before: Any, after: Any) -> bool:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import BigInteger, bindparam, cast, func, select, update
+from sqlalchemy import bindparam, func, select, update
 
-from proxy.core.evidence import COMPARED
+from proxy.core.evidence import wholly_compared
 from proxy.core.model import LEGACY, NEW
-from proxy.store.tables import ROUTE_MINUTES, ROUTE_TOTALS
+from proxy.store.tables import ROUTE_MINUTES, ROUTE_TOTALS, SERVED_MINUTES
 from proxy.store.upsert import insert_into
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def add_counts(connection: Connection, node: str, counts: Mapping[tuple[str, int
         totals.setdefault(route, Counter()).update(deltas)
     _add_totals(connection, node, totals)
     _add_minutes(connection, node, counts)
+    _add_served(connection, node, counts)
 
 
 def totals(connection: Connection) -> dict[str, dict[str, int]]:
@@ -76,28 +77,27 @@ def recent_nodes(connection: Connection, since_minute: int) -> dict[str, int]:
 
 
 def first_minute(connection: Connection, since_minute: int) -> int | None:
-    """The oldest minute since then that is kept, over all routes and nodes; None where there is none."""
-    table = ROUTE_MINUTES.c
+    """The oldest minute since then in which anything was served, by any node; None where there is none."""
+    table = SERVED_MINUTES.c
     found = connection.execute(select(func.min(table.minute)).where(table.minute >= since_minute)).scalar_one()
     return None if found is None else int(found)
 
 
 def served(connection: Connection, since_minute: int, bucket: int) -> dict[int, tuple[int, int]]:
-    """First minute of each bucket of so many minutes -> requests that legacy and new served, over all routes and nodes.
-
-    Added up by the database: a month of 500 routes has some 360,000 rows.
-    """
-    table = ROUTE_MINUTES.c
+    """First minute of each bucket of so many -> requests that legacy and new served, over all routes and nodes."""
+    table = SERVED_MINUTES.c
     start = (table.minute - table.minute % bucket).label("start")
-    # As text first: PostgreSQL's JSON gives nothing else, and its integers end at two thousand million.
-    numbers = [cast(table.counts[f"served.{side}"].as_string(), BigInteger) for side in (LEGACY, NEW)]
-    sums = [func.coalesce(func.sum(number), 0) for number in numbers]
-    rows = connection.execute(select(start, *sums).where(table.minute >= since_minute).group_by(start).order_by(start))
+    rows = connection.execute(
+        select(start, func.sum(table.legacy), func.sum(table.new))
+        .where(table.minute >= since_minute)
+        .group_by(start)
+        .order_by(start)
+    )
     return {int(at): (int(legacy), int(new)) for at, legacy, new in rows}
 
 
 def compared(connection: Connection, routes: Collection[str]) -> dict[str, int]:
-    """Route -> comparable pairs so far, over all nodes; 0 for a route without any."""
+    """Route -> comparable pairs so far, over all nodes: those compared as a whole. 0 for a route without any."""
     table = ROUTE_TOTALS.c
     rows = connection.execute(
         select(table.route, func.sum(table.compared)).where(table.route.in_(routes)).group_by(table.route)
@@ -134,7 +134,7 @@ def _grown_total(row: RowMapping, deltas: Mapping[str, int]) -> dict[str, Any]:
     return {
         "of_route": row["route"],
         "counts": counts,
-        "compared": sum(counts.get(verdict, 0) for verdict in COMPARED),
+        "compared": wholly_compared(counts),
     }
 
 
@@ -165,6 +165,25 @@ def _add_minutes(connection: Connection, node: str, deltas: Mapping[tuple[str, i
             table.c.minute == bindparam("of_minute"),
         ),
         changes,
+    )
+
+
+def _add_served(connection: Connection, node: str, deltas: Mapping[tuple[str, int], Mapping[str, int]]) -> None:
+    served: dict[int, Counter[str]] = {}
+    for (_, minute), counts in deltas.items():
+        grown = {side: counts.get(f"served.{side}", 0) for side in (LEGACY, NEW)}
+        served.setdefault(minute, Counter()).update(grown)
+    rows = [{"minute": minute, "node": node, **sums} for minute, sums in sorted(served.items()) if sums.total()]
+    if not rows:
+        return
+    table = SERVED_MINUTES.c
+    insert = insert_into(connection, SERVED_MINUTES)
+    connection.execute(
+        insert.on_conflict_do_update(
+            index_elements=[table.minute, table.node],
+            set_={side: table[side] + insert.excluded[side] for side in (LEGACY, NEW)},
+        ),
+        rows,
     )
 
 

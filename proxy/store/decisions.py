@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -113,7 +114,7 @@ def set_rule(connection: Connection, id_: str, rule: str, by: dict[str, Any], at
     values: dict[str, Any] = {"rule": rule, "ruled_at": at if rule else None}
     if not rule:
         total = compared(connection, {row["route"]})[row["route"]]
-        values["compared_at_last_seen"] = max(total, row["compared_at_last_seen"])
+        values |= {"compared_at_last_seen": max(total, row["compared_at_last_seen"]), "fixed_at": None}
     if "owner" in by:
         values |= by
     connection.execute(update(SIGNATURES).where(SIGNATURES.c.id == id_).values(**values))
@@ -123,7 +124,11 @@ def set_rule(connection: Connection, id_: str, rule: str, by: dict[str, Any], at
 
 def revision_of(row: Mapping[Any, Any]) -> str:
     """A short name of what is decided about a signature: another one whenever any of it is another."""
-    decided = [row[name] for name in (*_DECISION, "rule")]
+    return _revision(tuple(row[name] for name in (*_DECISION, "rule")))
+
+
+@lru_cache(4_096)  # most of them are undecided, and have the same one
+def _revision(decided: tuple[Any, ...]) -> str:
     return sha256(json.dumps(decided).encode()).hexdigest()[:_REVISION_CHARACTERS]
 
 

@@ -11,7 +11,7 @@ class Limits:
 
     # The standard error of a users' estimate is 1.2 / sqrt(20,000) = 0.9 % (Flajolet, On Adaptive Sampling, 1990).
     users_per_route: int = 20_000
-    # More groups than anybody reads; the rest is counted as overflow.
+    # More groups than anybody reads; the rarest give way, and are counted as overflow.
     signatures_per_route: int = 1_000
     # Pairs that differ are counted by signature and by place, which has one signature at least.
     places_per_route: int = 2_000

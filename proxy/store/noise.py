@@ -32,15 +32,16 @@ HALVED_AFTER_S = 7 * 86_400.0  # weekdays and weekends are in every week; last m
 MANY_HALVED_AFTER_S = 86_400.0  # nights and days
 MANY_SELF_PAIRS = 20_000  # half of them still find 1 % beside 3 % (docs/comparing.md)
 _SELF_COMPARED = ("self_matches", "self_mismatches")
-_NOTHING = (0, 0, 0)
+_SHOWN = ("self_shown", "new_shown", "both_shown", "new_alone", "first_alone", "again_alone")  # as in `Shown`
+_NOTHING = (0,) * len(_SHOWN)
 
 
 @dataclass(frozen=True, slots=True)
 class NoiseCounts:
-    """`pairs`: route -> pairs of legacy with itself, and with new. `shown`: id -> those that showed it, and both."""
+    """`pairs`: route -> pairs of legacy with itself, and with new. `shown`: id -> the numbers of `_SHOWN`."""
 
     pairs: Mapping[str, tuple[int, int]]
-    shown: Mapping[str, tuple[int, int, int]]
+    shown: Mapping[str, tuple[int, ...]]
 
     def judge(self, signature: Signature, at_place: Iterable[str]) -> Judgement | None:
         """`at_place`: the ids of all signatures of its place. None where the route had no noise run."""
@@ -52,8 +53,8 @@ class NoiseCounts:
 
     def _rates(self, route: str, id_: str) -> Rates:
         self_pairs, new_pairs = self.pairs[route]
-        self_shown, new_shown, both_shown = self.shown.get(id_, _NOTHING)
-        return Rates(self_shown, self_pairs, new_shown, new_pairs, both_shown)
+        self_shown, new_shown, *others = self.shown.get(id_, _NOTHING)
+        return Rates(self_shown, self_pairs, new_shown, new_pairs, *others)
 
 
 def add_pairs(connection: Connection, counts: Mapping[tuple[str, int], Mapping[str, int]], at: float) -> None:
@@ -88,7 +89,7 @@ def add_shown(connection: Connection, shown: Mapping[str, Shown], limit: int) ->
     """Adds pairs that showed a place. The caller holds the routes; beyond `limit` rows of one nothing is added."""
     counted = _counted_routes(connection, {each.route for each in shown.values()})
     rows = [
-        {"id": id_, "route": each.route, "self_shown": each.of_self, "new_shown": each.of_new, "both_shown": each.both}
+        {"id": id_, "route": each.route, **dict(zip(_SHOWN, each.numbers, strict=True))}
         for id_, each in sorted(shown.items())
     ]
     for route in sorted(counted):
@@ -110,10 +111,9 @@ def _add_places(connection: Connection, route: str, rows: list[dict[str, object]
     if not admitted:
         return
     insert = insert_into(connection, NOISE_PLACES)
-    names = ("self_shown", "new_shown", "both_shown")
     connection.execute(
         insert.on_conflict_do_update(
-            index_elements=[table.id], set_={name: table[name] + insert.excluded[name] for name in names}
+            index_elements=[table.id], set_={name: table[name] + insert.excluded[name] for name in _SHOWN}
         ),
         sorted(admitted, key=lambda row: str(row["id"])),
     )
@@ -123,12 +123,12 @@ def noise_counts(connection: Connection, route: str | None) -> NoiseCounts:
     """Of one route, or of all."""
     routes, places = NOISE_ROUTES.c, NOISE_PLACES.c
     pairs = select(routes.route, routes.self_pairs, routes.new_pairs).where(routes.self_pairs > 0)
-    shown = select(places.id, places.self_shown, places.new_shown, places.both_shown)
+    shown = select(places.id, *(places[name] for name in _SHOWN))
     if route is not None:
         pairs, shown = pairs.where(routes.route == route), shown.where(places.route == route)
     return NoiseCounts(
         {name: (of_self, of_new) for name, of_self, of_new in connection.execute(pairs)},
-        {id_: (of_self, of_new, both) for id_, of_self, of_new, both in connection.execute(shown)},
+        {id_: tuple(numbers) for id_, *numbers in connection.execute(shown)},
     )
 
 
@@ -147,11 +147,13 @@ def halve(connection: Connection, now: float) -> int:
     halves = {name: table[name] // 2 for name in ("self_pairs", "new_pairs")}
     connection.execute(update(NOISE_ROUTES).where(table.route.in_(old)).values(since=now, **halves))
     places = NOISE_PLACES.c
-    shown = {name: places[name] // 2 for name in ("self_shown", "new_shown", "both_shown")}
+    shown = {name: places[name] // 2 for name in _SHOWN}
     connection.execute(update(NOISE_PLACES).where(places.route.in_(old)).values(**shown))
     gone = select(table.route).where(table.self_pairs == 0)
     connection.execute(
-        delete(NOISE_PLACES).where(or_((places.self_shown + places.new_shown) == 0, places.route.in_(gone)))
+        delete(NOISE_PLACES).where(
+            places.route.in_(old), or_((places.self_shown + places.new_shown) == 0, places.route.in_(gone))
+        )
     )
     connection.execute(delete(NOISE_ROUTES).where(table.self_pairs == 0))
     return len(old)

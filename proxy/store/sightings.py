@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, delete, func, select
 
 from proxy.core.signature import ALGORITHM
 from proxy.core.triage import Track, state_after_sighting, state_at
 from proxy.store.counts import compared
 from proxy.store.examples import add_examples
-from proxy.store.tables import SIGNATURES
+from proxy.store.fixed import note_regressed
+from proxy.store.tables import DECIDED, SIGNATURES
 from proxy.store.trend import add_minutes
 from proxy.store.upsert import insert_into
 from proxy.store.values import Written
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _Groups = dict[str, list["Sighting"]]
 MAX_VERSIONS = 10  # of the new backend; which deployment brought a difference is seen in the latest ones
 _NOBODY = frozenset({"", "changeover"})
+_SHARE_THAT_GIVES_WAY = 20  # one in so many, in one batch
 _SLICE = 1_000  # signatures looked up at once; SQLite takes 32,766 parameters, a plan for 1,000 is still quick
 
 
@@ -41,19 +43,25 @@ def add_sightings(connection: Connection, sightings: Sequence[Sighting], limits:
     oversized: Counter[str] = Counter()
     appeared: list[Signature] = []
     regressed: list[Signature] = []
+    all_full: set[str] = set()
     for groups in _slices(_grouped(sightings)):
         rows = _stored(connection, groups)
         tracks = {id_: track(row) for id_, row in rows.items()}
+        full, evicted = _made_room(connection, groups, tracks, limits.signatures_per_route)
+        overflow.update(evicted)
+        all_full |= full
         admitted = _admitted(connection, groups, tracks, limits.signatures_per_route)
         _upsert(connection, admitted, rows, regressed)
-        appeared += [group[0].signature for id_, group in admitted.items() if id_ not in rows]
+        appeared += [
+            one for id_, group in admitted.items() if id_ not in rows and (one := group[0].signature).route not in full
+        ]
         add_minutes(connection, (one for group in admitted.values() for one in group))
         oversized.update(add_examples(connection, admitted, limits))
         overflow.update(_left_out(groups, admitted))
-    return Written(dict(overflow), dict(oversized), tuple(appeared), tuple(regressed))
+    return Written(dict(overflow), dict(oversized), tuple(appeared), tuple(regressed), tuple(sorted(all_full)))
 
 
-def track(row: RowMapping) -> Track:
+def track(row: Mapping[Any, Any]) -> Track:
     """What of a stored signature its state depends on."""
     return Track(
         row["state"],
@@ -85,6 +93,33 @@ def _stored(connection: Connection, ids: Iterable[str]) -> dict[str, RowMapping]
         select(SIGNATURES).where(SIGNATURES.c.id.in_(ids)).order_by(SIGNATURES.c.id).with_for_update()
     ).mappings()
     return {row["id"]: row for row in rows}
+
+
+def _made_room(
+    connection: Connection, groups: _Groups, stored: Mapping[str, Track], limit: int
+) -> tuple[set[str], Counter[str]]:
+    """The routes that were full; in each that is, the rarest signatures that nobody decided about give way to new ones.
+
+    Route -> how often those were seen. A flood of new ones in one batch takes no more than a share of the places, and
+    the next one the same, or it would drive out what is seen every day.
+    """
+    new = Counter(_route(group) for id_, group in groups.items() if id_ not in stored)
+    numbers = _numbers(connection, set(new))
+    lacking = {route: more for route in new if (more := numbers[route] + new[route] - limit) > 0}
+    gone: Counter[str] = Counter()
+    table = SIGNATURES.c
+    for route, number in sorted(lacking.items()):
+        undecided = table.who.in_(_NOBODY) & table.state.not_in(DECIDED) & table.id.not_in(list(groups))
+        rarest = connection.execute(
+            select(table.id, table.count)
+            .where(table.route == route, undecided)
+            .order_by(table.count, table.last_seen)
+            .limit(min(number, max(1, limit // _SHARE_THAT_GIVES_WAY)))
+            .with_for_update(skip_locked=True)
+        ).all()
+        gone[route] += sum(count for _, count in rarest)
+        connection.execute(delete(SIGNATURES).where(table.id.in_([id_ for id_, _ in rarest])))
+    return {route for route in lacking if numbers[route] >= limit}, gone
 
 
 def _admitted(connection: Connection, groups: _Groups, stored: Mapping[str, Track], limit: int) -> _Groups:
@@ -122,6 +157,7 @@ def _upsert(
         group, before = groups[row["id"]], stored.get(row["id"])
         if before is not None and state_at(track(before), row["compared_at_last_seen"], group[-1].at) == "fixed":
             regressed.append(group[0].signature)
+            note_regressed(connection, group[-1].at, row["id"], track(before), row["compared_at_last_seen"])
     table = SIGNATURES.c
     insert = insert_into(connection, SIGNATURES)
     new = insert.excluded
@@ -132,6 +168,7 @@ def _upsert(
                 "count": table.count + new.count,
                 "state": new.state,
                 "versions": new.versions,
+                "fixed_at": None,
                 "first_seen": case((new.first_seen < table.first_seen, new.first_seen), else_=table.first_seen),
                 "last_seen": case((new.last_seen > table.last_seen, new.last_seen), else_=table.last_seen),
                 "compared_at_last_seen": case(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
@@ -19,9 +19,9 @@ from proxy.store.trend import TREND_S, minutes_of
 from proxy.store.values import SignatureDetail, SignatureRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from sqlalchemy import Connection, RowMapping
+    from sqlalchemy import Connection
 
     from proxy.store.noise import NoiseCounts
 
@@ -34,7 +34,10 @@ def signatures(connection: Connection, route: str | None, state: str | None, now
     query = select(SIGNATURES).order_by(table.route, table.count.desc(), table.id)
     if route is not None:
         query = query.where(table.route == route)
-    rows = connection.execute(query).mappings().all()
+    result = connection.execute(query)
+    names = tuple(result.keys())
+    # Thousands: a RowMapping takes ten times as long to read.
+    rows = [dict(zip(names, row, strict=True)) for row in result]
     totals = compared(connection, {row["route"] for row in rows})
     noise = noise_counts(connection, route)
     places = _places(rows)
@@ -52,13 +55,13 @@ def signature(connection: Connection, id_: str, now: float) -> SignatureDetail:
     table = SIGNATURES.c
     of_route = select(table.id, table.route, table.kind, table.path).where(table.route == row["route"])
     places = _places(connection.execute(of_route.where(table.path == row["path"])).mappings())
-    minutes = minutes_of(connection, id_, now - TREND_S)
+    minutes = minutes_of(connection, id_, now - TREND_S, now)
     return SignatureDetail(
         _signature(row, total, noise, places[_place(row)], now), examples(connection, id_), minutes, now
     )
 
 
-def _places(rows: Iterable[RowMapping]) -> dict[tuple[str, ...], list[str]]:
+def _places(rows: Iterable[Mapping[Any, Any]]) -> dict[tuple[str, ...], list[str]]:
     """Place -> the ids of its signatures."""
     places: dict[tuple[str, ...], list[str]] = {}
     for row in rows:
@@ -66,11 +69,11 @@ def _places(rows: Iterable[RowMapping]) -> dict[tuple[str, ...], list[str]]:
     return places
 
 
-def _place(row: RowMapping) -> tuple[str, ...]:
+def _place(row: Mapping[Any, Any]) -> tuple[str, ...]:
     return row["route"], row["kind"], row["path"]
 
 
-def _signature(row: RowMapping, total: int, noise: NoiseCounts, at_place: list[str], now: float) -> SignatureRow:
+def _signature(row: Mapping[Any, Any], total: int, noise: NoiseCounts, at_place: list[str], now: float) -> SignatureRow:
     judged = noise.judge(Signature(row["id"], row["route"], row["kind"], row["path"], row["shape"]), at_place)
     return SignatureRow(
         id=row["id"],

@@ -13,18 +13,42 @@ from typing import TYPE_CHECKING, Any
 
 from proxy.errors import StoreError
 from proxy.origin import ORIGIN
-from proxy.store import counts, decisions, judged, noise, schema, sightings, signatures, trend, users
+from proxy.store import (
+    counts,
+    decisions,
+    fixed,
+    judged,
+    nodes,
+    noise,
+    schema,
+    sightings,
+    signatures,
+    trend,
+    users,
+    windows,
+)
 from proxy.store.database import Database
 from proxy.store.limits import Limits
 from proxy.store.sweep import sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from proxy.core.model import Hold, Side
-    from proxy.store.values import AuditRow, Batch, SignatureDetail, SignatureRow, Swept, Written
+    from proxy.core.versions import Versions
+    from proxy.store.values import (
+        AuditRow,
+        Batch,
+        NodeRow,
+        SignatureDetail,
+        SignatureRow,
+        Swept,
+        Window,
+        WindowChange,
+        Written,
+    )
 
 
 class Store:
@@ -102,15 +126,12 @@ class Store:
             return counts.recent_nodes(connection, since_minute)
 
     def first_minute(self, since_minute: int) -> int | None:
-        """The oldest Unix minute since then of which counts are kept; None where there is none."""
+        """The oldest Unix minute since then in which anything was served; None where there is none."""
         with self._reading() as connection:
             return counts.first_minute(connection, since_minute)
 
     def served(self, since_minute: int, bucket: int) -> dict[int, tuple[int, int]]:
-        """First Unix minute of each bucket of so many minutes -> requests served by legacy and new, of all routes.
-
-        Less than an hour's buckets only tell of the last day: what is older is kept by the hour.
-        """
+        """First Unix minute of each bucket of so many minutes -> requests served by legacy and new, of all routes."""
         with self._reading() as connection:
             return counts.served(connection, since_minute, bucket)
 
@@ -123,6 +144,37 @@ class Store:
         """Hashes of the users whom any of these routes of one group saw since then; and how many each stands for."""
         with self._reading() as connection:
             return users.user_hashes(connection, routes, since)
+
+    # --- windows, nodes --------------------------------------------------------------------------------------
+    def keep_day(self, now: float) -> bool:
+        """Keeps all totals as they are at the first look of a day; False where that was done already."""
+        with self._writing() as connection:
+            return windows.keep_day(connection, now)
+
+    def windows(self, now: float) -> dict[str, Window]:
+        """Route -> from when on its evidence counts; those without count from their beginning."""
+        with self._reading() as connection:
+            return windows.windows(connection, now)
+
+    def known_setups(self) -> dict[str, tuple[dict[str, str], Versions]]:
+        """Route -> how it was set up when its window began, and the versions of new that answered it."""
+        with self._reading() as connection:
+            return windows.known(connection)
+
+    def begin_windows(self, changes: Sequence[WindowChange], now: float) -> None:
+        """Begins the windows of routes about which something is another; another version has its line in the audit."""
+        with self._writing() as connection:
+            windows.begin(connection, changes, now)
+
+    def say_node(self, node: str, at: float, state: Mapping[str, Any]) -> None:
+        """How a node is, for those who look at another one."""
+        with self._writing() as connection:
+            nodes.say_node(connection, node, at, state)
+
+    def nodes(self) -> list[NodeRow]:
+        """What the nodes of the last day said last, by name."""
+        with self._reading() as connection:
+            return nodes.nodes(connection)
 
     # --- triage ----------------------------------------------------------------------------------------------
     def signatures(self, route: str | None = None, state: str | None = None) -> list[SignatureRow]:
@@ -138,7 +190,7 @@ class Store:
     def trends(self, ids: Collection[str], since: float) -> dict[str, dict[int, int]]:
         """Signature -> Unix minute -> sightings since then; without those that were not seen."""
         with self._reading() as connection:
-            return trend.minutes_of_several(connection, ids, since)
+            return trend.minutes_of_several(connection, ids, since, self._clock())
 
     def set_state(
         self,
@@ -174,6 +226,16 @@ class Store:
         """
         with self._writing() as connection:
             decisions.set_rule(connection, id_, rule, by, self._clock())
+
+    def note_fixed(self) -> list[str]:
+        """Notes in the audit which signatures are fixed since the last look; their ids."""
+        now = self._clock()
+        with self._reading() as connection:  # thousands: nobody is to wait for that to write
+            found = fixed.fixed_since(connection, now, sightings.track)
+        if not found:
+            return []
+        with self._writing() as connection:
+            return fixed.note_fixed(connection, now, found)
 
     def judged_rules(self) -> dict[str, str]:
         """Route -> digest of the rules under which its examples were judged; without those never judged."""

@@ -17,9 +17,10 @@ from sqlalchemy import ColumnElement, Select, Table, delete, func, select, text,
 from proxy.store.counts import merged
 from proxy.store.noise import halve
 from proxy.store.size import give_back, used_bytes
-from proxy.store.tables import EXAMPLES, ROUTE_MINUTES, SIGNATURE_MINUTES, SIGNATURES, USERS
+from proxy.store.tables import DECIDED, EXAMPLES, ROUTE_MINUTES, SERVED_MINUTES, SIGNATURE_MINUTES, SIGNATURES
 from proxy.store.trend import TREND_S
 from proxy.store.upsert import insert_into
+from proxy.store.users import drop_users, recount
 from proxy.store.values import Swept
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ ROWS = 2_000  # rows removed in one transaction: some 20 ms, which the writer of
 ROUNDS = 20  # transactions of one kind in one call
 MINUTES_KEPT_S = 86_400.0  # a day by the minute; older than that by the hour
 _HOUR = 60
-_DECIDED = ("known", "ignored", "noise")
 _SWEEP_LOCK = text(
     "SELECT pg_try_advisory_xact_lock(hashtextextended('changeover/sweep/' || coalesce(current_schema(), ''), 0))"
 )
@@ -45,14 +45,18 @@ def sweep(database: Database, now: float, max_age_s: float, max_bytes: int) -> S
     removed: Counter[str] = Counter()
     steps: tuple[tuple[str, Callable[[Connection], int]], ...] = (
         ("minutes", lambda connection: _drop_minutes(connection, int(oldest // 60))),
+        ("served_minutes", lambda connection: _drop(connection, SERVED_MINUTES, SERVED_MINUTES.c.minute, oldest // 60)),
         ("signature_minutes", lambda connection: _drop_trends(connection, int((now - TREND_S) // 60))),
         ("folded", lambda connection: _fold(connection, int((now - MINUTES_KEPT_S) // 3600) * _HOUR)),
-        ("users", lambda connection: _drop(connection, USERS, USERS.c.last_seen, oldest)),
+        ("users", lambda connection: drop_users(connection, oldest, ROWS)),
         ("examples", lambda connection: _drop(connection, EXAMPLES, EXAMPLES.c.at, oldest)),
         ("signatures", lambda connection: _drop_signatures(connection, oldest)),
         ("halved", lambda connection: halve(connection, now)),
     )
     unfinished = [name for name, step in steps if not _repeat(database, name, step, removed)]
+    with database.writing() as connection:
+        if _is_ours(connection):
+            recount(connection, now)
     is_small = _shrink(database, max_bytes, removed)
     with database.reading() as connection:
         size = used_bytes(connection)
@@ -139,7 +143,7 @@ def _drop_trends(connection: Connection, before_minute: int | None) -> int:
 def _drop_signatures(connection: Connection, oldest: float) -> int:
     """Removes undecided signatures that weren't seen since; their examples go with them."""
     table = SIGNATURES.c
-    keys = select(table.id).where(table.last_seen < oldest, table.state.not_in(_DECIDED)).order_by(table.last_seen)
+    keys = select(table.id).where(table.last_seen < oldest, table.state.not_in(DECIDED)).order_by(table.last_seen)
     return _delete(connection, SIGNATURES, keys)
 
 

@@ -1,8 +1,9 @@
 """The tables, as the newest migration leaves them; a test compares both.
 
-Two kinds of rows. A node's own rows (`route_totals`, `route_minutes`) are written by that node only and added up
-when read: no two nodes ever wait for each other there. Shared rows (`users`, `signatures`, `examples`, `noise_places`)
-belong to a route, and a writer holds the route's row in `routes` while it changes them; `noise_routes` is added to.
+Two kinds of rows. A node's own rows (`route_totals`, `route_minutes`, `served_minutes`, `nodes`) are written by that
+node only and added up when read: no two nodes ever wait for each other there. Shared rows (`users`, `signatures`,
+`examples`, `noise_places`) belong to a route, and a writer holds the route's row in `routes` while it changes them;
+`noise_routes` is added to. `route_days` are written by who comes first, `route_windows` under the lock of their rows.
 """
 
 from __future__ import annotations
@@ -71,6 +72,10 @@ ROUTES = Table(
     Column("route", SafeText, primary_key=True),
     Column("user_level", Integer, nullable=False),  # see proxy/store/users.py
     Column("judged_rules", SafeText, nullable=False, server_default=""),  # see proxy/store/judged.py
+    # The rows in `users` by side: counted as they come and go, and all anew at times (proxy/store/users.py).
+    Column("legacy_users", BigInteger, nullable=False, server_default="0"),
+    Column("new_users", BigInteger, nullable=False, server_default="0"),
+    Column("recounted_at", Double, nullable=False, server_default="0"),
 )
 
 ROUTE_TOTALS = Table(
@@ -78,7 +83,7 @@ ROUTE_TOTALS = Table(
     METADATA,
     Column("node", SafeText, primary_key=True),
     Column("route", SafeText, primary_key=True),
-    Column("compared", BigInteger, nullable=False),  # match + mismatch + noise, to be summed without reading JSON
+    Column("compared", BigInteger, nullable=False),  # as a whole (core.evidence), to be summed without JSON
     Column("counts", JSON, nullable=False),
     Index("ix_route_totals_route", "route"),
 )
@@ -94,6 +99,51 @@ ROUTE_MINUTES = Table(
     Index("ix_route_minutes_minute", "minute"),
 )
 
+# All routes together: how a migration went over months can't be added up from rows of every route.
+SERVED_MINUTES = Table(
+    "served_minutes",
+    METADATA,
+    Column("minute", BigInteger, primary_key=True, autoincrement=False),
+    Column("node", SafeText, primary_key=True),
+    Column("legacy", BigInteger, nullable=False),
+    Column("new", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What a route's totals were at the first look of each of the last days (UTC): what has been counted since is what
+# they are now, less that. So a week of 500 routes is summed without reading its minutes.
+ROUTE_DAYS = Table(
+    "route_days",
+    METADATA,
+    Column("route", SafeText, primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False),
+    Column("counts", JSON, nullable=False),
+    Index("ix_route_days_day", "day"),
+)
+
+# The same for the moment from which on a route's evidence counts, because something is another since: see
+# proxy/store/windows.py.
+ROUTE_WINDOWS = Table(
+    "route_windows",
+    METADATA,
+    Column("route", SafeText, primary_key=True),
+    Column("since", Double),
+    Column("because", JSON, nullable=False),
+    Column("setup", JSON, nullable=False),
+    Column("versions", JSON, nullable=False),
+    Column("counts", JSON, nullable=False),
+)
+
+NODES = Table(
+    "nodes",
+    METADATA,
+    Column("node", SafeText, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("state", JSON, nullable=False),
+    Index("ix_nodes_at", "at"),
+)
+
 USERS = Table(
     "users",
     METADATA,
@@ -105,6 +155,7 @@ USERS = Table(
     sqlite_with_rowid=False,
 )
 
+DECIDED = ("known", "ignored", "noise")  # states of signatures that stay, however rare or old
 SIGNATURES = Table(
     "signatures",
     METADATA,
@@ -126,6 +177,7 @@ SIGNATURES = Table(
     Column("until", Double),
     Column("rule", SafeText, nullable=False, server_default=""),
     Column("ruled_at", Double),
+    Column("fixed_at", Double),  # when it was found to be fixed, until it is seen again: for its history
     Column("versions", JSON, nullable=False, server_default="[]"),
     Index("ix_signatures_route", "route"),
     Index("ix_signatures_last_seen", "last_seen"),
@@ -148,6 +200,10 @@ NOISE_PLACES = Table(
     Column("self_shown", BigInteger, nullable=False),
     Column("new_shown", BigInteger, nullable=False),
     Column("both_shown", BigInteger, nullable=False),
+    # Noise runs in which one of three answers stood alone: new's, legacy's first, legacy's second; 0 for signatures.
+    Column("new_alone", BigInteger, nullable=False, server_default="0"),
+    Column("first_alone", BigInteger, nullable=False, server_default="0"),
+    Column("again_alone", BigInteger, nullable=False, server_default="0"),
     Index("ix_noise_places_route", "route"),
 )
 
@@ -195,4 +251,5 @@ AUDIT = Table(
     Column("after", JSON(none_as_null=True)),
     Column("reason", SafeText, nullable=False),
     Column("origin", SafeText, nullable=False, server_default=""),
+    Index("ix_audit_subject", "subject", "id"),
 )

@@ -40,24 +40,20 @@ def add_minutes(connection: Connection, sightings: Iterable[Sighting]) -> None:
     )
 
 
-def minutes_of(connection: Connection, id_: str, since: float) -> dict[int, int]:
-    """Unix minute -> sightings, oldest first, from the minute of `since` on."""
-    table = SIGNATURE_MINUTES.c
-    rows = connection.execute(
-        select(table.minute, table.count)
-        .where(table.minute >= int(since // 60), table.signature == id_)
-        .order_by(table.minute)
-    )
-    return {minute: count for minute, count in rows}  # noqa: C416  # dict() doesn't take rows, for mypy
+def minutes_of(connection: Connection, id_: str, since: float, now: float) -> dict[int, int]:
+    """Unix minute -> sightings, oldest first, from the minute of `since` to that of `now`."""
+    return dict(sorted(minutes_of_several(connection, [id_], since, now).get(id_, {}).items()))
 
 
-def minutes_of_several(connection: Connection, ids: Collection[str], since: float) -> dict[str, dict[int, int]]:
-    """Signature -> Unix minute -> sightings, from the minute of `since` on; without those not seen since."""
+def minutes_of_several(
+    connection: Connection, ids: Collection[str], since: float, now: float
+) -> dict[str, dict[int, int]]:
+    """Signature -> Unix minute -> sightings, from the minute of `since` to that of `now`; without those not seen."""
     table = SIGNATURE_MINUTES.c
+    # Each minute by its name: from one minute to another the rows of all signatures would be read, which are millions.
+    minutes = range(int(max(since, now - TREND_S) // 60), int(now // 60) + 1)
     rows = connection.execute(
-        select(table.signature, table.minute, table.count).where(
-            table.minute >= int(since // 60), table.signature.in_(ids)
-        )
+        select(table.signature, table.minute, table.count).where(table.minute.in_(minutes), table.signature.in_(ids))
     )
     found: dict[str, dict[int, int]] = {}
     for signature, minute, count in rows:

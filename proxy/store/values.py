@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from proxy.core.noise import Judgement
     from proxy.core.signature import Signature
     from proxy.core.triage import State
+    from proxy.core.versions import Versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +34,25 @@ class Sighting:
 class Shown(NamedTuple):
     """How many pairs of a route showed one place, or one signature: those of legacy with itself, and those with new.
 
-    `both` is the number of requests of which both pairs did.
+    `both` is the number of requests of which both pairs did. `_alone`: noise runs in which one answer differed at the
+    place from two that agreed (`core.noise.Rates`); none for a signature.
     """
 
     route: str
     of_self: int
     of_new: int
     both: int = 0
+    new_alone: int = 0
+    first_alone: int = 0
+    again_alone: int = 0
 
     def plus(self, other: Shown) -> Shown:
-        return Shown(self.route, self.of_self + other.of_self, self.of_new + other.of_new, self.both + other.both)
+        return Shown(self.route, *(one + another for one, another in zip(self.numbers, other.numbers, strict=True)))
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """All but the route."""
+        return self[1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +76,18 @@ class Batch:
 class Written:
     """What a batch left out, for the caller to count; and what it brought, for the caller to tell.
 
-    `overflow`: route -> sightings whose signature found no room among the route's signatures. `oversized`: route ->
-    examples that were larger than the limit and were not kept. `appeared` are signatures that were never met before,
-    `regressed` those that were fixed: each is said by one node only, the one whose batch came first.
+    `overflow`: route -> sightings of signatures that found no room among the route's, or gave way to others.
+    `oversized`: route -> examples that were larger than the limit and were not kept. `appeared` are signatures that
+    were never met before, `regressed` those that were fixed: each is said by one node only, whose batch came first.
+    `full` are routes that had as many signatures as are kept and met others: of those none is in `appeared`, because
+    what gives way comes back as new.
     """
 
     overflow: Mapping[str, int]
     oversized: Mapping[str, int]
     appeared: tuple[Signature, ...] = ()
     regressed: tuple[Signature, ...] = ()
+    full: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +159,41 @@ class AuditRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """From when on a route's evidence counts, and its totals at that moment.
+
+    `because`: what is another since. `{"version": {"before": TEXT, "after": TEXT}}`, `{"setup": [NAME, …]}`, or
+    `{"week": True}` where nothing is, and only the last days count.
+    """
+
+    since: float
+    because: Mapping[str, Any]
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowChange:
+    """What a node has found out about a route: its `setup` (name -> digest; empty: as it was), the `versions` of new.
+
+    `is_mixed`: answers of an earlier version still come while another one is taking over.
+    """
+
+    route: str
+    setup: Mapping[str, str]
+    versions: Versions
+    is_mixed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRow:
+    """What a node said of itself, and when: JSON, as docs/admin-api.md has it."""
+
+    node: str
+    at: float
+    state: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Swept:
     """What one sweep removed, in rows; `folded` are minutes that went into their hours.
 
@@ -161,5 +209,6 @@ class Swept:
     signatures: int = 0
     halved: int = 0
     signature_minutes: int = 0
+    served_minutes: int = 0
     size_bytes: int = 0
     is_complete: bool = True

@@ -4,8 +4,11 @@
    of an answer has gone to the user: after a stale connection to the same side, after a failure of new to legacy.
 2. Legacy is never replaced by new.
 3. A user who leaves ends the exchange (`Exchange.user_left`); a body that turns out to be wrong does so, too.
-4. Repeats to the same side keep within its budget (`core.budget`); fallbacks are bounded by the breaker (`health`).
-5. Health is told once of each request how the decided side took it: by its last try there, and not of the fallback.
+4. Repeats to the same side keep within its budget (`core.budget`); fallbacks are bounded by the breaker (`health`), and
+   those of users who found all connections to new taken by the number of legacy's.
+5. Health is told once of each request how the decided side took it: by its last try there, and not of the fallback. A
+   side that was not asked, because all its connections are taken, has shown nothing by that: a slow backend is found
+   out by its timeouts and its probe, and one that answers as much as it may is not ill.
 """
 
 from __future__ import annotations
@@ -15,8 +18,9 @@ from typing import TYPE_CHECKING
 from proxy.core.budget import RetryBudget
 from proxy.core.headers import WEBSOCKET_LINES
 from proxy.core.model import LEGACY, NEW
-from proxy.errors import RequestRefused, UpstreamError
-from proxy.traffic.body import ClientLeft
+from proxy.errors import RequestRefused, UpstreamBusy, UpstreamError
+from proxy.traffic.body import ClientLeft, Upload
+from proxy.traffic.closing import Tunnel
 from proxy.traffic.health import FAILED_STATUSES, IDEMPOTENT
 from proxy.traffic.upstream.exchange import Exchange
 
@@ -43,7 +47,7 @@ class Asker:
     # --- without waiting ---
     def begin(self, call: Call) -> Exchange | None:
         """An exchange under way with the decided side, for a request without a body and where a connection is free."""
-        if not call.upload.is_whole:
+        if call.is_websocket or not call.upload.is_whole:
             return None
         side = call.decision.backend
         exchange = self._exchange(call, side, b"", is_whole=True)
@@ -80,11 +84,8 @@ class Asker:
         try:
             exchange = await self._ask_side(call, side, begun)
         except UpstreamError as error:
-            if error.is_client_gone:
-                self._health.left(side, began)
-                raise
-            self._health.failed(side, began, self._now())
-            if not _may_fall_back(call, side):
+            self._failed(side, error, began)
+            if error.is_client_gone or not _may_fall_back(call, side):
                 raise
             return await self._fall_back(call, error.phase)
         except BaseException:  # the user left, or the worker is stopping
@@ -95,6 +96,12 @@ class Asker:
             exchange.abandon()
             return await self._fall_back(call, str(exchange.status))
         return exchange
+
+    def _failed(self, side: Side, error: UpstreamError, began: float) -> None:
+        if error.is_client_gone or isinstance(error, UpstreamBusy):
+            self._health.left(side, began)
+        else:
+            self._health.failed(side, began, self._now())
 
     async def _ask_side(self, call: Call, side: Side, begun: Exchange | None) -> Exchange:
         """An exchange whose answer has begun; asked once more after a kept-alive connection turned out to be closed."""
@@ -126,12 +133,12 @@ class Asker:
         upload = call.upload
         body = upload.copy
         if body is None:
-            body = b"" if call.head.is_websocket else await upload.next()
+            body = await upload.next()
         exchange = self._exchange(call, side, body, is_whole=upload.is_whole)
         call.exchange = exchange
         upstream = call.current.served[side]
         try:
-            if is_again or call.head.is_websocket or not upstream.begin(exchange):
+            if is_again or call.is_websocket or not upstream.begin(exchange):
                 await upstream.open(exchange)
         except BaseException:
             exchange.abandon()
@@ -140,7 +147,10 @@ class Asker:
             exchange.user_left()
         if upload.is_whole:
             call.watch.request_sent(upload.copy)
-            return await self._wait(exchange)
+            await self._wait(exchange)
+            if exchange.is_upgraded:
+                self._begin_tunnel(call, exchange)
+            return exchange
         pump = self._tasks.spawn(self._pump(call, exchange))
         try:
             return await self._wait(exchange)
@@ -163,7 +173,7 @@ class Asker:
         )
         exchange.idle_timeout_s = 0.0  # set by the client that carries it
         exchange.on_interim = call.user.pass_interim
-        if head.is_websocket:
+        if call.is_websocket:
             exchange.lines += WEBSOCKET_LINES
             exchange.may_upgrade = True
         return exchange
@@ -176,6 +186,13 @@ class Asker:
             exchange.abandon()
             raise
         return exchange
+
+    def _begin_tunnel(self, call: Call, exchange: Exchange) -> None:
+        call.user.begin_tunnel(call)
+        tunnel = Tunnel(call, exchange)
+        call.user.follow(tunnel)
+        call.upload = Upload(tunnel, 0, has_body=True)
+        self._tasks.spawn(self._pump(call, exchange))
 
     async def _pump(self, call: Call, exchange: Exchange) -> None:
         try:

@@ -10,6 +10,7 @@ import hmac
 import itertools
 import secrets
 from random import getrandbits
+from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -54,7 +55,7 @@ class Visit:
         self.is_shown = is_shown
         self.lines = lines
         self.head = head
-        self.expects_body = head.has_body or head.is_websocket
+        self.expects_body = head.has_body
         self.key = find_key(current.rollout.migration.users, head.values.get)
         self.decisions: dict[tuple[str | None, bool], Decision] = {}
 
@@ -73,6 +74,8 @@ class Call:
     """One request under way: what every step of its handling needs to know. `issued_key` is a new user's, or None."""
 
     __slots__ = (
+        "answer_began_at",
+        "began_at",
         "current",
         "decision",
         "exchange",
@@ -80,6 +83,7 @@ class Call:
         "head",
         "is_1_0",
         "is_for_us",
+        "is_websocket",
         "issued_key",
         "key",
         "lines",
@@ -105,6 +109,7 @@ class Call:
     target: bytes
     is_1_0: bool
     is_for_us: bool  # to be answered here: nothing else but user, method and request_id is set then
+    is_websocket: bool  # it asks for one; what follows it is nobody's until a backend has agreed
     head: RequestHead
     lines: bytes  # to forward, but for the framing's and the shadow's
     request_id: str
@@ -118,6 +123,8 @@ class Call:
     watch: Watch
     exchange: Exchange | None  # with the serving side, as long as it is under way
     fell_back: str | None  # why legacy answers in place of new
+    began_at: float  # on the monotonic clock: when its head had come
+    answer_began_at: float  # when an answer that goes out piece by piece began to; 0 otherwise
     refusal: RequestRefused | None  # of a body that turned out to be wrong while it was being sent
 
     def shadow_lines(self) -> bytes:
@@ -165,6 +172,8 @@ class Reader:
     def read(self, user: ServerProtocol, method: bytes, target: bytes, lines: bytes, *, is_1_0: bool) -> Call:
         """The call, counted as decided. Raises RequestRefused."""
         call = Call()
+        call.began_at = monotonic()
+        call.answer_began_at = 0.0
         call.user = user
         call.current = current = self.current
         visit = user.visit
@@ -177,6 +186,7 @@ class Reader:
         if name in _REFUSED_METHODS:
             raise RequestRefused(405, f"the method {name} is not served here")
         call.is_1_0 = is_1_0
+        call.is_websocket = head.may_be_websocket and name == "GET"
         call.target = target = origin_form(target, method, head.host)
         call.exchange = call.refusal = call.fell_back = None
         call.is_for_us = False
@@ -245,7 +255,7 @@ class Reader:
     def _watch(self, call: Call, *, may_shadow_new: bool) -> Watch:
         if call.route is None:
             return Watch(None, self._shadows, "no_route", call.tally)
-        if call.head.is_websocket:
+        if call.is_websocket:
             return Watch(None, self._shadows, "websocket", call.tally)
         try:
             reason = self._shadows.refusal(

@@ -21,12 +21,16 @@ if TYPE_CHECKING:
     from proxy.traffic.upstream import Upstream
 
 
+SHED_SHARE = 0.8  # of a limit of users': from there on shadows are shed, long before users are refused
+
+
 @dataclass(frozen=True, slots=True)
 class Current:
     """`wanted` are the header names (lower case, bytes) that decisions read; `uncompared`, by route, those that don't
     count when answers are compared.
 
-    Shadows have upstreams of their own, so that they can't take a connection from users (law 1).
+    Shadows have upstreams of their own, so that they can't take a connection from users (law 1). With fewer requests
+    under way than `crowded_from`, no backend's connections for users can be near their limit.
     """
 
     rollout: Rollout
@@ -36,6 +40,16 @@ class Current:
     served: Mapping[Side, Upstream]
     shadows: Mapping[Side, Upstream]
     masker: Masker
+    crowded_from: float
+
+    def is_crowded(self) -> bool:
+        """Whether users need most of the connections to a backend that they may have."""
+        return any(_busy(pool) >= SHED_SHARE * pool.backend.connections for pool in self.served.values())
+
+
+def _busy(pool: Upstream) -> int:
+    connections, idle = pool.connections
+    return connections - idle
 
 
 def make_current(
@@ -61,4 +75,5 @@ def make_current(
         served=upstreams("served", before.served if before else None),
         shadows=upstreams("shadow", before.shadows if before else None),
         masker=Masker(migration.redaction, mask_key),
+        crowded_from=SHED_SHARE * min(migration.backend(side).connections for side in (LEGACY, NEW)),
     )

@@ -4,9 +4,10 @@
 2. Probes: ill after `unhealthy_after` bad ones in a row, well after `healthy_after` good ones. Unknown is well: a
    backend without a probe, or not probed yet, is judged by its answers only. Legacy is probed for the status page.
 3. The breaker of new takes in what users of new got, each request once: `answered` or `failed`, or `left` where it
-   ended without saying anything of the backend. Shadows don't count: a backend that only they ask has no users who need
-   to be sent elsewhere, their own timeouts and limits make them fail more easily, and law 1 lets nothing of theirs
-   reach a user. What was asked of the backend before it was configured as it is now doesn't count either.
+   ended without saying anything of the backend: its user left, or found all connections taken. Shadows don't count: a
+   backend that only they ask has no users who need to be sent elsewhere, their own timeouts and limits make them fail
+   more easily, and law 1 lets nothing of theirs reach a user. What was asked of the backend before it was configured as
+   it is now doesn't count either.
 4. While the breaker is half-open, `may_try` lets single requests of new's users through. Shadows are asked again then,
    too (`may_shadow`): after a rollback nobody is on new to close the breaker, and the evidence must not end with that.
 """
@@ -142,7 +143,7 @@ class Health:
             self._breaker_turned(side, breaker, now)
 
     def left(self, side: Side, began: float) -> None:
-        """A user's request ended before anything was known: the user left, or nobody was asked."""
+        """A user's request ended before anything was known: the user left, or the backend wasn't asked."""
         breaker = self._sides[side].breaker
         if breaker is not None:
             breaker.left(began)

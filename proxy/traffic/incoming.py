@@ -14,26 +14,36 @@ _MIN_BYTES_PER_S = 500  # as Apache's mod_reqtimeout: slower uploads hold a back
 
 
 class Incoming:
-    """The body of one request, or what an upgraded connection sends, which has no end of its own (`is_raw`).
+    """The body of one request, or what an upgraded connection sends, which has no end of its own (`is_raw`)."""
 
-    `since` is when its time began, on the loop's clock; who stops reading moves it on.
-    """
+    __slots__ = (
+        "_chunked",
+        "_given",
+        "_left",
+        "_limit",
+        "_moved_at",
+        "_pieces",
+        "_seen",
+        "_since",
+        "is_complete",
+        "is_raw",
+        "may_continue",
+    )
 
-    __slots__ = ("_chunked", "_given", "_left", "_limit", "_pieces", "is_complete", "is_raw", "may_continue", "since")
-
-    def __init__(self, head: RequestHead, limit: int, now: float) -> None:
+    def __init__(self, head: RequestHead, limit: int, now: float, *, is_raw: bool = False) -> None:
         """Raises RequestRefused where the length is said to be over `limit` bytes (0: any)."""
         self._left = head.content_length or 0
         if limit and self._left > limit:
             raise _too_long(limit)
         self._chunked = Chunked() if head.is_chunked else None
-        self._limit = 0 if head.is_websocket else limit
+        self._limit = limit
         self._pieces: list[bytes] = []
         self._given = 0
         self.is_complete = False
-        self.is_raw = head.is_websocket
+        self.is_raw = is_raw
         self.may_continue = head.expects_continue
-        self.since = now
+        self._since = self._moved_at = now  # on the loop's clock: when its time began, and when more of it was found
+        self._seen = 0  # bytes that had come by then
 
     @property
     def waiting_bytes(self) -> int:
@@ -84,10 +94,23 @@ class Incoming:
         """What wasn't taken yet isn't wanted any more."""
         self._pieces.clear()
 
+    def rested(self, seconds: float) -> None:
+        """For so long nothing was read: that time is not the user's."""
+        self._since += seconds
+        self._moved_at += seconds
+
     def is_late(self, now: float, timeout_s: float) -> bool:
-        """Whether it has taken longer than `timeout_s` and the time that its bytes may take."""
+        """Whether nothing has come for `timeout_s`, or less in all than has to come in the time beyond that.
+
+        To be asked at times: what has come is noticed by that.
+        """
+        if self.is_complete or self.is_raw:
+            return False
         received = self._given + self.waiting_bytes
-        return not (self.is_complete or self.is_raw) and now - self.since > timeout_s + received / _MIN_BYTES_PER_S
+        if received != self._seen:
+            self._seen = received
+            self._moved_at = now
+        return now - self._moved_at > timeout_s or now - self._since > timeout_s + received / _MIN_BYTES_PER_S
 
 
 def _too_long(limit: int) -> RequestRefused:

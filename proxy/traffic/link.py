@@ -44,6 +44,7 @@ class Link(asyncio.Protocol):
         buffer_bytes: int,
         apply: Callable[[dict[str, Any]], None],
         gauges: Callable[[], dict[str, float]],
+        versions: Callable[[], dict[str, str]] = dict,
     ) -> None:
         self._path = path
         self._worker = worker
@@ -51,6 +52,7 @@ class Link(asyncio.Protocol):
         self._buffer_bytes = buffer_bytes
         self._apply = apply
         self._gauges = gauges
+        self._versions = versions
         self._transport: asyncio.Transport | None = None
         self._closed: asyncio.Future[None] | None = None
         self._decoder = Decoder()
@@ -123,11 +125,11 @@ class Link(asyncio.Protocol):
         return self._sent_delta is None or self._sent_delta[1] == _NOTHING
 
     # --- up ---
-    def refusal(self) -> str | None:
-        """Why a pair can't be sent now, or None. Asked before the work of masking it."""
+    def refusal(self, waiting: int = 0) -> str | None:
+        """Why a pair can't be sent now, behind those `waiting`, or None. Asked before the work of masking it."""
         if self._transport is None:
             return "link_down"
-        if len(self._unacked) >= self._window:
+        if len(self._unacked) + waiting >= self._window:
             return "comparer_busy"
         if self._transport.get_write_buffer_size() >= self._buffer_bytes:
             return "link_full"
@@ -150,9 +152,8 @@ class Link(asyncio.Protocol):
         self._seq += 1
         delta = self._tally.take()
         self._sent_delta = (self._seq, delta)
-        self._transport.write(
-            encode_json(Kind.TALLY, {"seq": self._seq, "at": time.time(), "gauges": self._gauges(), **delta})
-        )
+        now = {"seq": self._seq, "at": time.time(), "gauges": self._gauges(), "versions": self._versions()}
+        self._transport.write(encode_json(Kind.TALLY, {**now, **delta}))
 
     # --- down ---
     def data_received(self, data: bytes) -> None:

@@ -70,6 +70,10 @@ class Masking:
         """The child's, while there is one."""
         return None if self._child is None else self._child.pid
 
+    def is_behind(self) -> bool:
+        """Whether half of what may wait does."""
+        return len(self._jobs) > MAX_QUEUED // 2 or self._bytes > MAX_QUEUED_BYTES // 2
+
     def refusal(self, size: int) -> str | None:
         """Why a pair whose bodies have `size` bytes can't be taken now, or None."""
         if self._clock() < self._closed_until:

@@ -1,7 +1,8 @@
 """One request whose two answers are being collected: what the user was sent, and what the shadow brings.
 
 However it goes, a pair ends once: handed on with both answers, or counted under the reason why there is nothing to
-compare (law 5). A fault in here ends the pair and nothing else (law 1): who calls it, catches it, and calls `fault`.
+compare (law 5). The two pairs of a noise run are handed on together: one that is whole waits for the other. A fault in
+here ends the pair and nothing else (law 1): who calls it, catches it, and calls `fault`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import structlog
 
 from proxy.core.model import LEGACY, NEW
-from proxy.errors import UpstreamError, UpstreamTimeout
+from proxy.errors import UpstreamBusy, UpstreamError, UpstreamTimeout
 from proxy.traffic.upstream.exchange import unheard
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 §9.2.1, withou
 
 
 class OpenPair:
-    """One request whose two answers are being collected. `finished` is called once both are there."""
+    """One request whose two answers are being collected. `finished` is called once both are there.
+
+    `other` is the other pair of a noise run, as long as both are open.
+    """
 
     __slots__ = (  # as Exchange
         "at",
@@ -44,10 +48,12 @@ class OpenPair:
         "has_shadow_ended",
         "head",
         "is_closed",
+        "is_whole",
         "is_write",
         "key",
         "kind",
         "method",
+        "other",
         "outcome",
         "raw_method",
         "request_bytes",
@@ -70,6 +76,7 @@ class OpenPair:
 
     entry: Entry | None
     kind: Literal["candidate", "noise"]
+    other: OpenPair | None
     served_body: list[bytes]
     served_head: AnswerHead
     served_side: Side
@@ -99,8 +106,8 @@ class OpenPair:
         self.at = time.time()
         self.served_body = []
         self.shadow_body = []
-        self.entry = self.shadow = None
-        self.has_answer = self.has_shadow_ended = self.is_closed = False
+        self.entry = self.other = self.shadow = None
+        self.has_answer = self.has_shadow_ended = self.is_closed = self.is_whole = False
         self.bytes_kept = self.request_bytes = self.served_status = 0
         self.served_elapsed_s = 0.0
         self.outcome = ""
@@ -116,40 +123,47 @@ class OpenPair:
 
     def answered(self, exchange: Exchange) -> None:
         """The user got a whole answer."""
-        self.served_status = exchange.status
-        self.served_head = exchange.head
-        self.served_elapsed_s = exchange.finished_at - exchange.started_at
+        elapsed_s = exchange.finished_at - exchange.started_at
+        self.take_first(exchange.status, exchange.head, elapsed_s, exchange.raw)
+
+    def take_first(self, status: int, head: AnswerHead, elapsed_s: float, raw: bytes) -> None:
+        """The answer that the shadow's is compared with is whole; `raw` as `Exchange.raw`."""
+        self.served_status = status
+        self.served_head = head
+        self.served_elapsed_s = elapsed_s
         self.has_answer = True
         if self.shadow is not None:
-            self.shadow.expected = exchange.raw
+            self.shadow.expected = raw
         self._settle()
 
     def lost(self, reason: str) -> None:
         """There will be nothing to compare."""
         if self.is_closed:
             return
-        self._close()
+        self.close()
         self.served_body = self.shadow_body = []
         self.skip(reason)
         if self.shadow is not None and not self.is_write and not self.has_shadow_ended:
             self.shadow.abandon()
             self._shadow_ended()
+        self._leave_other(reason)
 
     def fault(self, error: Exception) -> None:
         """The pair is void because of a bug: counted, and nothing of it stays behind."""
         log.error("shadow.faulted", exc_info=error)
         if not self.is_closed:
-            self._close()
+            self.close()
             self.skip("fault")
         self.served_body = self.shadow_body = []
         if not self.has_shadow_ended:
             if self.shadow is not None:
                 self.shadow.abandon()
             self._shadow_ended()
+        self._leave_other("fault")
 
     def skip(self, reason: str) -> None:
-        if self.kind == "candidate":
-            self.tally.count(f"skipped.{reason}")
+        """Counts why there is nothing to compare; a noise run says nothing of new, and is no gap in its evidence."""
+        self.tally.count(f"self_skipped.{reason}" if self.kind == "noise" else f"skipped.{reason}")
         self.has_become(reason)
 
     def has_become(self, outcome: str) -> None:
@@ -179,9 +193,53 @@ class OpenPair:
             if shadow.is_complete and not self.has_shadow_ended:
                 self._shadow_ended()
                 self.tally.answered(self.shadow_side, shadow.finished_at - shadow.started_at)
+                self._pass_on(shadow)
                 self._settle()
         except Exception as error:  # law 1
             self.fault(error)
+
+    # --- a noise run: two pairs ---
+    @property
+    def is_fed_by_other(self) -> bool:
+        """Whether the first answer is the other pair's shadow: legacy is asked twice beside new's answer."""
+        return self.kind == "noise" and self.served_side == NEW
+
+    def belong_to(self, other: OpenPair) -> None:
+        """Both are of one noise run."""
+        self.other, other.other = other, self
+
+    def _pass_on(self, shadow: Exchange) -> None:
+        """Legacy's first answer is there, for the other pair if it has none yet."""
+        again = self.other
+        if again is None or not again.is_fed_by_other:
+            return
+        elapsed_s = shadow.finished_at - shadow.started_at
+        try:
+            if shadow.is_as_expected:  # nothing was kept of it: it is the served one
+                again.keep(self.served_body)
+                again.take_first(self.served_status, self.served_head, elapsed_s, shadow.expected)
+            else:
+                again.keep(self.shadow_body)
+                again.take_first(shadow.status, shadow.head, elapsed_s, shadow.raw)
+        except Exception as error:  # law 1: this pair is whole
+            again.fault(error)
+
+    def _part(self) -> OpenPair | None:
+        """Ends what binds both pairs of a run, and tells the other one."""
+        other, self.other = self.other, None
+        if other is not None:
+            other.other = None
+        return other
+
+    def _leave_other(self, reason: str) -> None:
+        """The other pair of a run goes on alone, unless its first answer was to come from here."""
+        other = self._part()
+        if other is None:
+            return
+        if other.is_whole:
+            other.finish()
+        elif other.is_fed_by_other and not other.has_answer:
+            other.lost(reason)
 
     def _take(self, shadow: Exchange) -> None:
         chunks = shadow.take()
@@ -212,11 +270,24 @@ class OpenPair:
 
     def _settle(self) -> None:
         if self.has_answer and self.has_shadow_ended and not self.is_closed:
-            self._close()
-            self.shadows.was_comparable(self.route)
-            self.shadows.finished(self)
+            self.is_whole = True
+            if self.other is None or self.other.is_whole:
+                self.finish()
 
-    def _close(self) -> None:
+    def finish(self) -> None:
+        """Hands on this pair, and the other one of a run with it."""
+        other = self._part()
+        self.close()
+        self.shadows.was_comparable(self.route)
+        if other is None:
+            self.shadows.finished(self, None)
+            return
+        other.close()
+        pair, again = (other, self) if self.kind == "noise" else (self, other)
+        self.shadows.finished(pair, again)
+
+    def close(self) -> None:
+        """Nothing more is kept."""
         self.is_closed = True
         self.shadows.bytes_kept -= self.bytes_kept
 
@@ -227,4 +298,6 @@ def _size(chunks: list[bytes]) -> int:
 
 def shadow_reason(error: UpstreamError) -> str:
     """The reason under which a failed shadow is counted."""
+    if isinstance(error, UpstreamBusy):
+        return "shed"
     return "shadow_failed.timeout" if isinstance(error, UpstreamTimeout) else f"shadow_failed.{error.phase}"

@@ -9,6 +9,10 @@
    where it has a length or chunks, by a reset where only the connection's end would end it (RFC 9112 §8).
 5. Nothing is added to an answer but its framing on this connection.
 6. A whole answer goes out together with others (`Outbox`); whatever else is written to the connection goes behind it.
+7. What comes behind a WebSocket's handshake goes to a backend only after that has switched (`begin_tunnel`). Where it
+   refuses, nobody can tell whether it was meant for a tunnel or is a request: it is dropped, and the connection closed.
+8. Who sends no more may still be reading, or have gone: what was asked whole is answered, unless nothing of the answer
+   goes out for HALF_CLOSED_S. Under TLS it is the end, as asyncio knows no half of one.
 """
 
 from __future__ import annotations
@@ -28,7 +32,6 @@ from proxy.core.headers import WEBSOCKET_LINES
 from proxy.errors import Overloaded, RequestRefused
 from proxy.traffic.body import ClientLeft
 from proxy.traffic.incoming import Incoming
-from proxy.traffic.turns import LARGE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -38,7 +41,9 @@ if TYPE_CHECKING:
 
     from proxy.core.forwarding import Peer
     from proxy.traffic.call import Call, Visit
+    from proxy.traffic.closing import Stream
     from proxy.traffic.handler import Handler
+    from proxy.traffic.turns import Transfer
     from proxy.traffic.upstream.exchange import Exchange
 
 HIGH_WATER = 65_536  # bytes read ahead of who takes them; asyncio's own limit for what is written
@@ -47,7 +52,9 @@ _SHARES = 16  # of a second's twenty sweeps
 _LINGER_S = 2.0  # how long what a refused user still sends is read, so that the refusal isn't lost to a reset
 _LINGER_REST_S = 0.1
 _LINGER_BYTES = 4_194_304  # and how much of it: who sends on and on isn't listening
+_MOST_TOLD = 64  # refused users at a time that are told why; they linger, and cost a descriptor meanwhile
 _GRACE_S = 1.0  # a stopping worker closes idle connections after this: a request may be on its way already
+HALF_CLOSED_S = 5.0  # what is sent to who has gone is answered by a reset; until then nobody knows, and a backend works
 _AT_ONCE = struct.pack("ii", 1, 0)  # linger on, for 0 s: what close() turns into a reset (socket(7))
 _END_OF_HEAD = b"\r\n\r\n"
 _PIECEMEAL_BYTES = 2_048
@@ -58,7 +65,11 @@ _BARE_NEWLINE = re.compile(rb"(?<!\r)\n")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one user may take: seconds to wait for, connections of a worker, bytes of a body (0: any)."""
+    """What one user may take: seconds to wait for, connections of a worker, bytes of a body (0: any).
+
+    Who comes when there are `max_connections` is told to come again, by a connection of his own; above `most_accepted`,
+    there is no place even for that.
+    """
 
     head_timeout_s: float = 10.0
     body_timeout_s: float = 60.0
@@ -66,6 +77,11 @@ class Limits:
     send_timeout_s: float = 60.0
     max_connections: int = 10_000
     max_body_bytes: int = 0
+
+    @property
+    def most_accepted(self) -> int:
+        """Connections of every kind, also amid their handshake or lingering after a refusal."""
+        return self.max_connections + min(_MOST_TOLD, self.max_connections // 8 + 1)
 
 
 class ServerProtocol(asyncio.Protocol):
@@ -80,6 +96,9 @@ class ServerProtocol(asyncio.Protocol):
         "_handler",
         "_has_answered",
         "_has_begun_answer",
+        "_has_skipped_line",
+        "_has_user_ended",
+        "_has_written",
         "_is_chunked",
         "_is_lingering",
         "_is_reading_paused",
@@ -92,6 +111,7 @@ class ServerProtocol(asyncio.Protocol):
         "_refusal",
         "_since",
         "_state",
+        "_upload",
         "_waiting",
         "_writable",
         "_write_paused_at",
@@ -100,11 +120,13 @@ class ServerProtocol(asyncio.Protocol):
         "is_write_paused",
         "peer",
         "scheme",
+        "stream",
         "transport",
         "visit",
     )
 
     peer: Peer
+    _upload: Transfer  # of the request under way, where it has a body
 
     def __init__(
         self,
@@ -128,11 +150,14 @@ class ServerProtocol(asyncio.Protocol):
         self._closing_since = self._reading_paused_at = self._write_paused_at = 0.0
         self._is_chunked = self._ends_by_close = False  # the answer
         self._has_answered = self._has_begun_answer = self._is_lingering = self._is_reading_paused = False
+        self._has_user_ended = self._has_written = False
+        self._has_skipped_line = False  # before the next request: one empty line is
         self._keeps_alive = True
         self._lingered_bytes = 0
         self.can_write = True  # whether the user takes an answer now: there, and not behind with reading
         self.is_gone = self.is_write_paused = False
         self.scheme = "http"
+        self.stream: Stream | None = None  # the answer under way, where it lasts (`closing`)
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
         self.visit: Visit | None = None
 
@@ -144,7 +169,14 @@ class ServerProtocol(asyncio.Protocol):
         self.scheme = "http" if transport.get_extra_info("ssl_object") is None else "https"
         address = transport.get_extra_info("peername")
         self.peer = self._handler.peer(address[0] if isinstance(address, tuple) else None, self.scheme)
-        if len(self._state.connections) > self._limits.max_connections:
+        if self._handler.connections > self._limits.max_connections:
+            self._refuse_connection()
+
+    def _refuse_connection(self) -> None:
+        if self._handler.connections > self._limits.most_accepted:
+            self._handler.turned_away()
+            self.reset()
+        else:
             self._handler.refuse(self, Overloaded("too many connections; try again in a moment"))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -172,7 +204,22 @@ class ServerProtocol(asyncio.Protocol):
                 self._pause_reading()
 
     def eof_received(self) -> bool:
-        return False
+        """Whether the connection stays open for what is still to be answered (rule 8)."""
+        if self.scheme == "https":
+            return False
+        self._has_user_ended, self._has_written = True, False
+        self._loop.call_later(HALF_CLOSED_S, self._end_if_silent)
+        if self._call is None:
+            self._next()
+        elif not self._is_answering:
+            self._close()
+        return True
+
+    @property
+    def _is_answering(self) -> bool:
+        """Whether there is an answer under way that needs nothing more from the user."""
+        call = self._call
+        return call is not None and self._is_body_complete and not call.is_websocket
 
     def pause_writing(self) -> None:
         self.is_write_paused = True
@@ -203,10 +250,10 @@ class ServerProtocol(asyncio.Protocol):
         self._buffer = data[end:] if end < len(data) else b""
         method, target, minor, lines = found.groups()
         try:
-            check_size(end, len(target), lines.count(b"\n"))
+            check_size(end, found.start(4) - 2, lines.count(b"\n"))
             call = self._handler.read(self, method, target, lines, is_1_0=minor == b"0")
         except (RequestRefused, Overloaded) as refusal:
-            self._handler.refuse(self, refusal)
+            self._handler.refuse(self, refusal, (method, target))
             return
         try:
             self._expect_body(call)
@@ -214,18 +261,21 @@ class ServerProtocol(asyncio.Protocol):
             self._handler.give_up(call, refusal)
             return
         self._call = call
-        self._keeps_alive = not (call.head.is_last or self._closing_since)
+        self._has_skipped_line = False
+        self._keeps_alive = not (call.head.is_last or call.is_websocket or self._closing_since)
         self._handler.begin(call)
 
     def _odd_head_received(self, data: bytes) -> None:
         """What doesn't begin with a whole, sound head."""
-        if data[:2] == b"\r\n":  # RFC 9112 §2.2: an empty line before a request line is ignored
+        if data[:2] == b"\r\n" and not self._has_skipped_line:  # RFC 9112 §2.2: at least one is to be ignored
+            self._has_skipped_line = True
             self._buffer = b""
             if len(data) > 2:
                 self._head_received(data[2:])
             return
-        if _END_OF_HEAD in data:
-            self._handler.refuse(self, self._too_large(data) or explain(data))
+        end = data.find(_END_OF_HEAD)
+        if end >= 0:
+            self._handler.refuse(self, self._too_large(data[: end + 4]) or explain(data))
             return
         if not self._buffer:
             self._since = self._loop.time()
@@ -235,6 +285,9 @@ class ServerProtocol(asyncio.Protocol):
         """Keeps a head whose end hasn't come, unless it can be told already that it won't be one."""
         self._buffer = data
         line_end = data.find(b"\r\n")
+        if not line_end and not self._has_skipped_line:  # of an empty line that came in two pieces
+            self._odd_head_received(data)
+            return
         is_hopeless = not is_possible(data) if line_end < 0 else _BARE_NEWLINE.search(data, before) is not None
         if not is_hopeless and line_end >= 0:
             is_hopeless = REQUEST.match(data[:line_end] + _END_OF_HEAD) is None
@@ -245,8 +298,9 @@ class ServerProtocol(asyncio.Protocol):
     @staticmethod
     def _too_large(data: bytes) -> RequestRefused | None:
         line_end = data.find(b"\r\n")
+        line_bytes = len(data.removesuffix(b"\r")) if line_end < 0 else line_end
         try:
-            check_size(len(data), len(data) if line_end < 0 else line_end, data.count(b"\n") - 2)
+            check_size(len(data), line_bytes, data.count(b"\n") - 2)
         except RequestRefused as refusal:
             return refusal
         return None
@@ -257,6 +311,7 @@ class ServerProtocol(asyncio.Protocol):
         self._body = None
         if call.visit.expects_body:
             self._body = Incoming(call.head, self._limits.max_body_bytes, self._loop.time())
+            self._upload = self._handler.turns.uploads.begin()
             data, self._buffer = self._buffer, b""
             if data:
                 self._body_received(self._body, data)
@@ -282,9 +337,18 @@ class ServerProtocol(asyncio.Protocol):
         """Whether everything that `receive` will ever give has been given."""
         return self._body is None or self._body.is_whole
 
+    def begin_tunnel(self, call: Call) -> None:
+        """The backend has switched protocols: `receive` gives what the user sends, from behind the head on (rule 7)."""
+        self._body = Incoming(call.head, 0, self._loop.time(), is_raw=True)
+        self._upload = self._handler.turns.uploads.begin()
+        data, self._buffer = self._buffer, b""
+        if data:
+            self._body_received(self._body, data)
+
     @property
-    def _is_raw(self) -> bool:
-        return self._body is not None and self._body.is_raw
+    def has_sent_much(self) -> bool:
+        """Whether the body of the request under way is a large one."""
+        return self._body is not None and self._upload.is_large
 
     @property
     def _is_body_complete(self) -> bool:
@@ -308,8 +372,7 @@ class ServerProtocol(asyncio.Protocol):
             raise ClientLeft
         piece = body.take()
         if not body.is_complete:
-            if len(piece) >= LARGE_BYTES:
-                await self._handler.turns.give_way(len(piece))
+            await self._upload.moved(len(piece))
             self._resume_reading()
         return piece
 
@@ -364,19 +427,22 @@ class ServerProtocol(asyncio.Protocol):
             return
         if data:
             self._send_soon(data) if self._keeps_alive else self.write(data)
-        self._call = None
+        call, self._call = self._call, None
         self._has_begun_answer = False
         if not self._keeps_alive:
-            self._close_after_answer(may_linger=not (self._is_body_complete or self._is_raw))
+            is_tunnel = self._body is not None and self._body.is_raw
+            is_refused_tunnel = call is not None and call.is_websocket and not is_tunnel
+            self._close_after_answer(may_linger=is_refused_tunnel or not (self._is_body_complete or is_tunnel))
             return
         self._has_answered = True
         self._since = self._loop.time()
-        if self._buffer or self._is_reading_paused:
+        if self._buffer or self._is_reading_paused or self._has_user_ended:
             self._loop.call_soon(self._next)
 
     def write(self, data: bytes) -> None:
         """Sends at once, behind what waits."""
         waiting, self._waiting = self._waiting, b""
+        self._has_written = True
         self.transport.write(waiting + data if waiting else data)
 
     def _send_soon(self, data: bytes) -> None:
@@ -398,9 +464,15 @@ class ServerProtocol(asyncio.Protocol):
     def _next(self) -> None:
         """Takes up what was sent ahead."""
         self._resume_reading()
-        if self._buffer and self._call is None and not self.is_gone:
+        size = len(self._buffer)
+        if size and self._call is None and not self.is_gone:
             data, self._buffer = self._buffer, b""
             self._head_received(data)
+        is_answered = (
+            self._call is None and 0 < len(self._buffer) < size
+        )  # by us, at once: what follows has its turn yet
+        if self._has_user_ended and not (self._is_answering or is_answered):
+            self._close()
 
     def break_off(self) -> None:
         """Ends an answer that will never be whole (rule 4)."""
@@ -443,7 +515,7 @@ class ServerProtocol(asyncio.Protocol):
         self._is_lingering = True
         self._keeps_alive = False
         self._buffer = b""
-        if not (may_linger and self.transport.can_write_eof()):
+        if self._has_user_ended or not (may_linger and self.transport.can_write_eof()):
             self._close()
             return
         self._since = self._loop.time()
@@ -472,7 +544,7 @@ class ServerProtocol(asyncio.Protocol):
             self._is_reading_paused = False
             self.transport.resume_reading()
             if self._body is not None:  # the time in which the backend didn't take it is not the user's
-                self._body.since += self._loop.time() - self._reading_paused_at
+                self._body.rested(self._loop.time() - self._reading_paused_at)
 
     # --- time and the end ---
     def shutdown(self) -> None:
@@ -481,6 +553,14 @@ class ServerProtocol(asyncio.Protocol):
         self._loop.call_later(_GRACE_S, self._close_if_idle)
         if self._call is not None and not self._has_begun_answer:
             self._keeps_alive = False
+        if self.stream is not None:
+            self.stream.end_soon()
+
+    def follow(self, stream: Stream | None) -> None:
+        """The answer under way is this stream, which is to end when the worker stops; None: it is any other."""
+        self.stream = stream
+        if stream is not None and self._closing_since:
+            stream.end_soon()
 
     def _close_if_idle(self) -> None:
         if self._call is None and not self._buffer:
@@ -499,6 +579,16 @@ class ServerProtocol(asyncio.Protocol):
         elif self._body is not None and self._is_waiting_for_body and self._body.is_late(now, limits.body_timeout_s):
             late = RequestRefused(408, "the request's body did not come in time; send it faster")
             self._refuse_body(self._body, late)
+
+    def _end_if_silent(self) -> None:
+        """Gives up an answer of which nothing was sent for a while to a user who may have gone (rule 8)."""
+        if self.is_gone:
+            return
+        if self._has_written or self.is_write_paused or self._call is None:
+            self._has_written = False
+            self._loop.call_later(HALF_CLOSED_S, self._end_if_silent)
+        else:
+            self.reset()
 
     @property
     def _is_waiting_for_body(self) -> bool:

@@ -1,10 +1,14 @@
 """A worker's server: uvicorn's, that says when it serves, cares for its siblings' queues, and stops without a loss.
 
+A user who comes by TLS takes a place from the moment in which the connection is accepted; without one there is no
+handshake (`Limits.most_accepted`).
+
 It stops in this order, all within `drain_s`:
 
 1. The listening sockets are closed here. What waits in their queues is for whoever else holds them: the successor.
 2. Every connection is told to end (`ServerProtocol.shutdown`), also one that was accepted before and appears only now:
    it answers what is under way, and what still comes within its grace, says so by `Connection: close`, and ends.
+   WebSockets and event streams are ended where that may be (`closing`).
 3. What is left when the time is over is broken off by a reset: an answer that was cut must not look like a whole one.
 """
 
@@ -17,19 +21,21 @@ from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 
-from proxy.traffic.accept import HANDSHAKE_S, Server
+from proxy.traffic.accept import Acceptor, Server
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
 
     import uvicorn
 
+    from proxy.traffic.handler import Handler
     from proxy.traffic.server import ServerProtocol
     from proxy.traffic.siblings import Siblings
 
 log = structlog.get_logger(__name__)
 
+HANDSHAKE_S = 10.0  # as for a request's head; asyncio's own is 60 s, in which a silent peer costs a descriptor
 _LATECOMERS_S = 0.1  # from accepted to known: a turn of the loop
 _LATECOMERS_TLS_S = 1.0  # the same with a handshake between: two round trips around the earth
 _LOOK_S = 0.02
@@ -49,13 +55,16 @@ class AnnouncingServer(Server):
 
 
 class WorkerServer(AnnouncingServer):
-    """See the module. `spawn` runs a task that nobody waits for; `on_stopping` is called as the stop begins."""
+    """See the module. `handler` is the configured one, of requests; `spawn` runs a task that nobody waits for;
+    `on_stopping` is called as the stop begins.
+    """
 
     def __init__(
         self,
         config: uvicorn.Config,
         on_serving: Callable[[], Awaitable[None]],
         *,
+        handler: Handler,
         drain_s: float,
         siblings: Siblings,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
@@ -63,26 +72,49 @@ class WorkerServer(AnnouncingServer):
     ) -> None:
         super().__init__(config, on_serving)
         self.reload: Callable[[], object] = lambda: None  # what SIGHUP means here
+        self._acceptors: list[Acceptor] = []
+        self._handler = handler
         self._drain_s = drain_s
         self._siblings = siblings
         self._spawn = spawn
         self._on_stopping = on_stopping
 
-    # --- siblings ---
+    # --- siblings, and TLS ---
+    async def listen(self, listeners: Iterable[socket.socket]) -> None:
+        if self.config.ssl is None:
+            await super().listen(listeners)
+            return
+        self.servers = []
+        self._acceptors = [Acceptor(each, self.config.backlog, self._accepted) for each in listeners]
+
     async def on_tick(self, counter: int) -> bool:
         """As uvicorn's, ten times a second."""
         if await super().on_tick(counter):
             return True
         for accepted in self._siblings.waiting():
-            self._spawn(self._serve_accepted(accepted))
+            self._accepted(accepted)
         return False
 
-    async def _serve_accepted(self, accepted: socket.socket) -> None:
-        with suppress(OSError, ssl.SSLError):  # gone again, or no TLS: nobody is there to be answered
-            tls = self.config.ssl
-            await asyncio.get_running_loop().connect_accepted_socket(
-                self._make_protocol, accepted, ssl=tls, ssl_handshake_timeout=None if tls is None else HANDSHAKE_S
-            )
+    def _accepted(self, accepted: socket.socket) -> None:
+        """Takes a connection in, or turns it away: what there is no place for is not even told so."""
+        handler = self._handler
+        if handler.connections + handler.handshakes >= handler.limits.most_accepted:
+            handler.turned_away()
+            accepted.close()
+            return
+        handler.handshakes += 1
+        self._spawn(self._begin(accepted))
+
+    async def _begin(self, accepted: socket.socket) -> None:
+        """Until the connection is one of `Handler.connections`, or has come to nothing."""
+        tls = self.config.ssl
+        try:
+            with suppress(OSError, ssl.SSLError):  # gone again, no TLS, or too slow: nobody is there to be answered
+                await asyncio.get_running_loop().connect_accepted_socket(
+                    self.make_protocol, accepted, ssl=tls, ssl_handshake_timeout=None if tls is None else HANDSHAKE_S
+                )
+        finally:
+            self._handler.handshakes -= 1
 
     # --- the end ---
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -94,6 +126,8 @@ class WorkerServer(AnnouncingServer):
         self._siblings.close()
         for server in self.servers:
             server.close()
+        for acceptor in self._acceptors:
+            acceptor.close()
         for listener in sockets or ():
             listener.close()
         latecomers_until = began_at + (_LATECOMERS_TLS_S if self.config.ssl else _LATECOMERS_S)

@@ -3,7 +3,8 @@
 1. Whatever happens here changes nothing of the served answer (law 1): no await, no shared connection, no exception.
 2. Everything is bounded: pairs per route and in all, bytes kept, time. Full means: counted with its reason, not asked;
    so does a worker that is near the end of what it may do for users.
-3. Every request of a route ends as a pair that was handed on, or in `skipped.<reason>` (law 5).
+3. Every request of a route ends as a pair that was handed on, or in `skipped.<reason>` (law 5); every noise run too,
+   in `self_skipped.<reason>`.
 4. After a shadowed write of a user, that user's later shadows wait until it has ended, so that the other side is
    asked in the order in which the user acted.
 """
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from proxy.core.bucket import is_sampled
-from proxy.core.model import LEGACY, NEW
+from proxy.core.model import NEW
 from proxy.errors import UpstreamError
 from proxy.traffic.pair import SAFE_METHODS, OpenPair
 from proxy.traffic.upstream.exchange import Exchange
@@ -50,7 +51,7 @@ class Shadows:
         deadlines: Deadlines,
         tasks: Tasks,
         tally: Tally,
-        finished: Callable[[OpenPair], None],
+        finished: Callable[[OpenPair, OpenPair | None], None],
         now: Callable[[], float],
     ) -> None:
         self.max_bytes = settings.shadow_total_bytes
@@ -66,7 +67,10 @@ class Shadows:
         self._bytes_per_s = settings.shadow_bytes_per_s
         self._read_until = 0.0
         self._too_large: dict[str, tuple[int, float]] = {}  # by route: how many in a row, and until when it rests
-        self.is_pressed: Callable[[], bool] = bool  # whether users need what shadows take; told by the worker
+        self._masked_too_late: set[str] = set()  # routes
+        # Told by the worker: whether users need what shadows take; whether the masking child has enough to do.
+        self.is_pressed: Callable[[], bool] = bool
+        self.is_masking_behind: Callable[[], bool] = bool
         self._open_by_route: dict[str, int] = {}
         self._open = 0
         self._lanes: dict[str, deque[tuple[OpenPair, bytes]]] = {}
@@ -96,6 +100,7 @@ class Shadows:
             or self._open_by_route.get(route.name, 0) >= self._max_per_route
             or (self._read_until > 0 and self._read_until > self._now() + _BURST_S)
             or (bool(self._too_large) and self._rests(route))
+            or (bool(self._masked_too_late) and self._waits_for_masking(route))
         )
 
     def read(self, size: int) -> None:
@@ -121,6 +126,15 @@ class Shadows:
         if self._too_large:
             self._too_large.pop(route.name, None)
 
+    def was_masked_too_late(self, route: Route) -> None:
+        """A pair was read for nothing, as the masking child had no room for it. The route waits until there is some."""
+        self._masked_too_late.add(route.name)
+
+    def _waits_for_masking(self, route: Route) -> bool:
+        if not self.is_masking_behind():
+            self._masked_too_late.clear()
+        return route.name in self._masked_too_late
+
     def _rests(self, route: Route) -> bool:
         """After its rest it is asked once: a burst would be read before the first of it turns out to be too large."""
         in_a_row, until = self._too_large.get(route.name, (0, 0.0))
@@ -129,22 +143,30 @@ class Shadows:
         return self._now() < until or self._open_by_route.get(route.name, 0) > 0
 
     def open(self, call: Call, route: Route) -> tuple[OpenPair, ...]:
-        """The pair of this request, and a second one of legacy with itself if it is in the noise sample."""
+        """The pair of this request, and a second one of legacy with itself if it is in the noise sample.
+
+        Where new serves, both of legacy's answers are shadows, and the second pair gets its first one from the first.
+        Those of one noise run are `finished` together.
+        """
         made = OpenPair(self, call, route, "candidate")
         self._begin(made)
         if not route.compare.noise_millipercent or not self._is_noise_run(call, route):
             return (made,)
         again = OpenPair(self, call, route, "noise")
+        made.belong_to(again)
         self._begin(again)
         return (made, again)
 
     def _is_noise_run(self, call: Call, route: Route) -> bool:
-        if call.decision.backend != LEGACY or call.method not in SAFE_METHODS:
-            return False
-        if self._open >= self._max_in_all:
+        if call.method not in SAFE_METHODS:
             return False
         salt = call.current.rollout.migration.users.salt
-        return is_sampled(salt, "noise", route.name, call.request_id, route.compare.noise_millipercent)
+        if not is_sampled(salt, "noise", route.name, call.request_id, route.compare.noise_millipercent):
+            return False
+        if self._open >= self._max_in_all:
+            call.tally.count("self_skipped.shed")
+            return False
+        return True
 
     def _begin(self, pair: OpenPair) -> None:
         name = pair.route.name

@@ -53,8 +53,10 @@ class Watch:
         if self._shadows.is_full(call.route):
             self._skip("shed")
             return
-        self._pairs = self._shadows.open(call, call.route)
-        for pair in self._pairs:
+        self._pairs = opened = self._shadows.open(call, call.route)
+        if opened[-1].is_fed_by_other:  # its first answer isn't the user's
+            self._pairs = opened[:1]
+        for pair in opened:
             try:
                 self._shadows.launch(pair, body)
             except Exception as error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import structlog
 
-from proxy import config
+from proxy import config, logs
 from proxy.core.forwarding import Forwarding
 from proxy.core.model import LEGACY, NEW
 from proxy.descriptors import descriptor_limit
@@ -86,7 +86,13 @@ class Worker:
         self.tally = Tally()
         self.health = Health(loop.time)
         self.link = Link(
-            settings.link_path, name, self.tally, settings.link_buffer_bytes, self.apply_document, self.gauges
+            settings.link_path,
+            name,
+            self.tally,
+            settings.link_buffer_bytes,
+            self.apply_document,
+            self.gauges,
+            lambda: self.evidence.take_versions(),  # made below, with this link  # noqa: PLW0108
         )
         self.masking = Masking(tasks, mask_key, settings.max_compared_bytes, loop.time)
         self.evidence = Evidence(self.link, self.masking, settings.max_compared_bytes)
@@ -103,7 +109,7 @@ class Worker:
             debug_token=settings.debug_token,
         )
         asker = Asker(self.deadlines, tasks, self.health, loop.time)
-        self.journal = Journal(settings.request_log, loop.time)
+        self.journal = Journal(settings.request_log, loop)
         self.deadlines.on_sweep(self.journal.sweep)
         self.handler = Handler(
             self.reader,
@@ -111,10 +117,11 @@ class Worker:
             tasks,
             self.journal,
             _limits(settings),
-            Turns(settings.upload_bytes_per_s, loop.time),
+            Turns(settings.upload_bytes_per_s, settings.download_bytes_per_s, loop.time),
             max_in_flight=settings.max_in_flight,
         )
         self.shadows.is_pressed = self.handler.is_pressed
+        self.shadows.is_masking_behind = self.masking.is_behind
         self._probe(rollout)
 
     def _upstream(self, backend: Backend, purpose: str) -> Upstream:
@@ -164,6 +171,7 @@ class Worker:
         """How the worker is now, for the status page and `/metrics`; what it refused and dropped since it started."""
         return {
             "connections": self.handler.connections,
+            "handshakes": self.handler.handshakes,
             "in_flight": self.handler.in_flight,
             "tasks": len(self._tasks),
             "deadlines": len(self.deadlines),
@@ -175,7 +183,7 @@ class Worker:
             "new_breaker": float(self.health.breaker_state(NEW)),
             "new_turned": self.health.turned[NEW],
             "rollout_version": self.reader.current.rollout.version,
-            "events_dropped": self.journal.dropped,
+            "events_dropped": self.journal.dropped + logs.dropped(),
             **{f"refused.{status}": number for status, number in self.handler.refused.items()},
             **self._pool_gauges(),
         }
@@ -200,7 +208,7 @@ class Worker:
         self.begin_drain()
         loop = asyncio.get_running_loop()
         end = cast("float", self._drained_at)
-        while (len(self.shadows) or len(self.masking)) and loop.time() < end:  # noqa: ASYNC110  # once, at the end: no event for each shadow
+        while (len(self.shadows) or len(self.evidence) or len(self.masking)) and loop.time() < end:  # noqa: ASYNC110  # once, at the end: no event for each shadow
             await asyncio.sleep(0.02)
         await self.link.finish(_LAST_WORDS_S)
 

@@ -47,4 +47,4 @@ def full_report() -> Report:
     )
 
 
-_NOTHING: Json = {"compared": 0, "expected": 0, "ratio": None, "skipped": {"method": 3}}
+_NOTHING: Json = {"compared": 0, "expected": 0, "partly": {}, "ratio": None, "skipped": {"method": 3}, "unlisted": 0}

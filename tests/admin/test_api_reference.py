@@ -33,7 +33,7 @@ def test_monitoring_has_the_table_of_all_metrics():
 def test_scrape_has_each_described_metric_with_its_labels_and_no_other():
     """What is described is what is made, name, type and labels."""
     content = asyncio.run(FakeControl().metrics_snapshot())
-    content["routes"]["feeds"] |= {"dropped.users": 1}
+    content["routes"]["feeds"] |= {"dropped.users": 1, "partly.size": 1, "self_skipped.shed": 1}
     scraped = {
         (family.name, family.type, frozenset(label for sample in family.samples for label in sample.labels) - {"le"})
         for family in text_string_to_metric_families(render_metrics(content).decode())

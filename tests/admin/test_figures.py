@@ -65,6 +65,20 @@ def test_skipped_reasons_come_largest_first():
     assert skipped_reasons(route_row(coverage=coverage)) == "c 1,000, a 2, b 2"
 
 
+@pytest.mark.parametrize(
+    ("skipped", "expected"), [({}, "only in part: size 2, status 1"), ({"a": 4}, "a 4; only in part: size 2, status 1")]
+)
+def test_pairs_compared_in_part_stand_beside_the_skipped(skipped: dict[str, int], expected: str):
+    """A mismatch of which the body was not compared is a gap as well (law 5)."""
+    coverage = {**covered(9, **skipped), "partly": {"status": 1, "size": 2}}
+    assert expected == skipped_reasons(route_row(coverage=coverage))
+
+
+def test_differences_that_are_in_no_list_stand_beside_the_gaps():
+    """A route with too many kinds of differences says that it has more than it lists."""
+    assert "a 4; seen, but not listed: 30" == skipped_reasons(route_row(coverage={**covered(9, a=4), "unlisted": 30}))
+
+
 def test_missing_figures_are_a_dash():
     """No data is not zero."""
     assert ["-"] * 5 == [percent(None), count(None), milliseconds(None), moment(None), both(None, count)]

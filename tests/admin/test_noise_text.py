@@ -26,28 +26,45 @@ NOISE = {
     "new_shown": 63,
     "new_pairs": 2_013,
     "both_shown": 30,
+    "new_alone": 30,
+    "first_alone": 28,
+    "again_alone": 1_030,
 }
-SENTENCE = "differs in 3.13 % of 2,013 pairs with new, in 2.89 % of 1,940 pairs of legacy with itself: noise (p = 0.41)"
+SENTENCE = (
+    "differs in 3.13 % of 2,013 pairs with new, in 2.89 % of 1,940 pairs of legacy with itself; where one of three "
+    "answers stood alone, it was new's 30 of 1,088 times (by chance a third): noise (p = 0.41, in doubt below 0.02)"
+)
 
 
 @pytest.mark.parametrize(
     ("changes", "end"),
     [
-        ({}, ": noise (p = 0.41)"),
-        ({"verdict": "unproven", "p": 0.0123}, ": not proven to be noise, nor more often with new (p = 0.012)"),
-        ({"verdict": "mismatch", "p": 1e-9}, ": more often with new (p < 0.0001)"),
+        ({}, ": noise (p = 0.41, in doubt below 0.02)"),
+        (
+            {"verdict": "unproven", "p": 0.0123},
+            ": not proven to be noise, nor more often with new (p = 0.012, proven below 0.005)",
+        ),
+        ({"verdict": "mismatch", "p": 1e-9}, ": more often with new (p < 0.0001, proven below 0.005)"),
     ],
 )
 def test_sentence_says_both_shares_and_the_conclusion(changes, end):
     """Both rates, of how many pairs, what follows, and how likely it would be by chance."""
     said = noise_sentence(signature_row(noise=NOISE | changes))
-    assert SENTENCE.partition(":")[0] + end == said
+    assert SENTENCE.rpartition(": ")[0] + end == said
 
 
 def test_sentence_names_the_shape_that_proved_it():
     """The numbers are those of the shape alone then."""
     row = signature_row(shape="number→null", noise=NOISE | {"of_shape": True, "verdict": "mismatch", "p": 0.0001})
-    assert noise_sentence(row).startswith("is 'number→null' in 3.13 % of 2,013 pairs with new")
+    said = noise_sentence(row)
+    assert said.startswith("is 'number→null' in 3.13 % of 2,013 pairs with new")
+    assert said.endswith("(p = 0.0001, proven below 0.0005)")
+
+
+def test_sentence_without_answers_that_stood_alone():
+    """What never happened isn't mentioned."""
+    said = noise_sentence(signature_row(noise=NOISE | {"new_alone": 0, "first_alone": 0, "again_alone": 0}))
+    assert said.endswith("of 1,940 pairs of legacy with itself: noise (p = 0.41, in doubt below 0.02)")
 
 
 def test_sentence_is_none_without_noise_runs():

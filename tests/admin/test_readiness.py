@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from proxy.admin.readiness import blockers, readiness_of, switch_off, waiting_by_route
-from tests.fakes import covered, route_row, signature_row
+from tests.fakes import SINCE, covered, route_row, signature_row
 
 FAST = {"p50": 8.0, "p95": 9.0, "p99": 10.0}
 SLOW = {"p50": 20.0, "p95": 30.0, "p99": 40.0}
@@ -52,10 +52,11 @@ def test_basis_has_numbers_with_their_coverage():
     """Law 5, in words."""
     found = readiness_of(measured(12_480, 2, coverage=covered(12_480, timeout=20)), 0)
     expected = (
-        "12,480 of 12,500 answers compared (coverage 99.84 %)",
-        "0.02 % differ; with 95 % confidence 99.94 to 100 % are the same",
+        "12,480 comparable pairs, 0.02 % differ, at most 0.06 % with 95 % confidence",
+        "coverage 99.84 %: 12,480 of 12,500",
         "answers about as fast as legacy (median)",
-        "2 of 50 users' requests on new ended in an error",
+        "4 % of the requests that new answered ended in an error (2 of 50), of legacy's 0.42 %",
+        "counted: everything so far",
     )
     assert expected == found.basis
 
@@ -72,7 +73,25 @@ def test_basis_compares_the_speed(new: dict[str, float], expected: str):
     """At the median; nothing is said where one side is unknown."""
     assert expected in readiness_of(measured(10, latency_ms={"legacy": FAST, "new": new}), 0).basis
     unknown = readiness_of(measured(10, latency_ms={"legacy": FAST, "new": {"p50": None}}), 0)
-    assert [] == [each for each in unknown.basis if "legacy" in each]
+    assert [] == [each for each in unknown.basis if "(median)" in each]
+
+
+@pytest.mark.parametrize(
+    ("because", "words"),
+    [
+        ({"version": {"before": "v6", "after": "v7"}}, "when new became v7 (before: v6)"),
+        ({"setup": ["new"]}, "when new got another address"),
+        ({"setup": ["legacy", "rules"]}, "when legacy got another address and the rules of comparing were changed"),
+        ({"week": True}, "a week ago"),
+    ],
+)
+def test_verdict_is_about_the_window(because: dict[str, Any], words: str):
+    """What was mended before it began counts no longer, and it is said since when it has been counted."""
+    good = measured(50_000)
+    row = measured(90_000, 9_000, evidence={**good["evidence"], "since": SINCE, "because": because})
+    found = readiness_of(row, 0)
+    assert ("ready", f"counted: since 2026-09-21 14:13:20Z, {words}") == (found.verdict, found.basis[-1])
+    assert found.basis[0].startswith("50,000 comparable pairs, 0 % differ")
 
 
 def test_blockers_are_open_differences_by_count():
@@ -81,7 +100,7 @@ def test_blockers_are_open_differences_by_count():
         signature_row(state, state=state, count=number)
         for number, state in enumerate(("new", "ignored", "known", "fixed", "noise", "regressed", "unproven"))
     ]
-    assert ["unproven", "regressed", "known"] == [row["id"] for row in blockers(rows, 3)]
+    assert ["unproven", "regressed", "known"] == [row["id"] for row in blockers(rows)[:3]]
 
 
 def burnt_up(*legacy: int, bucket_s: int = 86_400) -> dict[str, Any]:
@@ -95,6 +114,15 @@ def burnt_up(*legacy: int, bucket_s: int = 86_400) -> dict[str, Any]:
 
 
 QUIET = burnt_up(9, 0, 0, 0, 0, 0, 0, 0)
+
+
+def test_what_keeps_legacy_on_is_named():
+    """With who holds it back, and not without end."""
+    held = route_row("feeds", effective_percentage=1, hold={"who": "ada", "reason": "errors"})
+    others = [route_row(f"route-{number}", effective_percentage=5) for number in range(7)]
+    words, is_true = switch_off([held, *others], None)[0]
+    expected = "0 of 8 routes send everybody to new; not yet feeds (1 %, held by ada), route-0 (5 %), "
+    assert (False, True, True) == (is_true, words.startswith(expected), words.endswith(" and 3 more"))
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,15 @@ def test_list_says_what_differs_in_a_sentence(client: httpx.Client):
     assert f'href="{PAGE}"' in response.text
 
 
+def test_page_hints_at_the_rule_that_a_list_calls_for(client: httpx.Client, control: FakeControl):
+    """The line to write, and what it would do; nothing without a hint."""
+    assert "write into the compare" not in text_of(client.get(PAGE))
+    control.hint = {"place": "$.a", "member": "id", "rule": 'keys: {"$.a": "id"}'}
+    assert 'pair them by id , write into the compare of feeds: keys: {"$.a": "id"}' in text_of(client.get(PAGE))
+    control.hint = {"place": "$.a", "member": "", "rule": 'unordered: ["$.a"]'}
+    assert "If the order of $.a means nothing, write into the compare of" in text_of(client.get(PAGE))
+
+
 def test_list_shows_the_worst_first(client: httpx.Client, control: FakeControl):
     """What came back, then what is new, by count; what is settled comes last."""
     states = ("ignored", "new", "regressed", "known", "new")
@@ -118,6 +127,14 @@ def test_page_shows_both_sides_with_marks(client: httpx.Client):
     text = text_of(client.get(PAGE))
     wanted = ("GET /api/feeds?page=2", "legacy served the user", "cookie: session=***", "1.5 ms", "curl --globoff")
     assert [] == [each for each in wanted if each not in text]
+
+
+def test_each_command_has_a_button_of_its_own_that_waits_for_the_script(client: httpx.Client, control: FakeControl):
+    """Legacy's and new's, of each example."""
+    control.examples = [example(), example()]
+    page = client.get(PAGE).text
+    buttons = re.findall(r'<button type="button" data-copies="([^"]+)" hidden>', page)
+    assert (4, buttons) == (len(set(buttons)), re.findall(r'<pre class="text command" id="([^"]+)"', page))
 
 
 def test_page_tells_null_from_what_is_not_there(client: httpx.Client, control: FakeControl):
@@ -299,9 +316,30 @@ def test_ignoring_shows_the_line_first(client: httpx.Client, control: FakeContro
 
 def test_retry_says_what_became_of_it(client: httpx.Client, control: FakeControl):
     """On the signature's own page."""
-    text = text_of(client.post(f"{PAGE}/retry", data={"who": "ada"}, headers=OWN))
-    assert "it still differs. GET /api/feeds?page=2: legacy 200, new 200" in text
-    assert [("retry", ID, "ada")] == control.calls
+    sent = client.post(f"{PAGE}/retry", data={"who": "ada", "state": "undecided", "text": "sc re"}, headers=OWN)
+    there = sent.headers["location"]
+    assert (303, f"{PAGE}?state=undecided&text=sc+re&tried=1790000000.000000") == (sent.status_code, there)
+    for _ in range(2):
+        assert "it still differs. GET /api/feeds?page=2: legacy 200, new 200" in text_of(client.get(there))
+    assert "the store can't say what became of it" in text_of(client.get(f"{PAGE}?tried=1"))
+    assert [("retry", ID, "ada")] == control.calls, "loading it anew sends nothing"
+
+
+def test_decision_leads_back_to_the_list_it_was_taken_from(client: httpx.Client, control: FakeControl):
+    """The filters go along, through the page that shows the line too; what follows is the first that is left."""
+    control.signature_rows.append(signature_row("ffffffffffff"))
+    filters = {"route": "feeds", "state": "undecided"}
+    page = client.get(PAGE, params=filters).text
+    hidden = '<input type="hidden" name="route" value="feeds">\n<input type="hidden" name="state" value="undecided">'
+    assert 3 == page.count(hidden)
+    form = {"action": "accept", "reason": "r", "seen": REVISION, **filters}
+    there = client.post(f"{PAGE}/state", data=form, headers=OWN).headers["location"]
+    assert f"{PAGE}?route=feeds&state=undecided#decided" == there
+    decided = client.get(there).text
+    assert 'href="/diffs?route=feeds&amp;state=undecided">The list' in decided
+    assert 'rel="next" href="/diffs/ffffffffffff?route=feeds&amp;state=undecided"' in decided
+    shown = client.get(f"{PAGE}/ignore", params={"reason": "r", "seen": REVISION, **filters}).text
+    assert '<input type="hidden" name="state" value="undecided">' in shown
 
 
 def test_har_is_a_file(client: httpx.Client):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from proxy.admin.room import files, tables
 from proxy.admin.room.tables import TABLES
 from proxy.errors import StoreError
 from tests.admin.hostile import HOSTILE
@@ -103,6 +104,27 @@ def test_nothing_in_a_file_is_run(client: httpx.Client, control: FakeControl, te
         assert [] == [cell for cell in line.values() if cell.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r"))]
         assert [] == [cell for cell in line.values() if any(ord(character) < 32 for character in cell)]
     assert text == json.loads(client.get("/diffs.json").content)[0]["owner"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_file_says_that_it_is_not_all(
+    client: httpx.Client, control: FakeControl, monkeypatch: pytest.MonkeyPatch, kind: str
+):
+    """By a header, and in a spreadsheet by a last line: who adds up its lines must not believe that these are all."""
+    control.signature_rows = [signature_row(f"{number:012x}") for number in range(4)]
+    for module in (files, tables):
+        monkeypatch.setattr(module, "MAX_LINES", 3)
+    cut = client.get(f"/diffs.{kind}")
+    assert "3" == cut.headers["x-changeover-truncated"]
+    if kind == "csv":
+        *_, third, last = cut.content.decode("utf-8-sig").splitlines()
+        assert (True, "only the first 3 lines are here") == (third.startswith("000000000002"), last.partition(":")[0])
+    else:
+        assert 3 == len(cut.json())
+    monkeypatch.setattr(tables, "MAX_LINES", 4)
+    monkeypatch.setattr(files, "MAX_LINES", 4)
+    whole = client.get(f"/diffs.{kind}")
+    assert ("x-changeover-truncated" in whole.headers, "only the first" in whole.text) == (False, False)
 
 
 def test_history_is_of_one_route_or_all(client: httpx.Client, control: FakeControl):

@@ -37,11 +37,13 @@ def test_overview_shows_each_route(client: httpx.Client):
         "legacy 19 new 1",
         "legacy 950 new 50",
         "99.78 % 99.19 to 99.94 % coverage 90 % 2 mismatches",
-        "node-a (this one) counts",
-        "node-b counted nothing since 2026-09-21 13:43:20Z",
+        "node-a this one, Changeover 0.1.0 Config abababababab since",
+        "2 of 2 linked Evidence is counted",
+        "Config cdcdcdcdcdcd since 2026-09-21 14:13:20Z another one than here its file is refused",
+        "2 of 2 linked Evidence counted nothing since 2026-09-21 13:43:20Z",
         "legacy 12.5 40.0 81.2",
         "new - - -",
-        "legacy 4 new 2 0 / 1 failed",
+        "legacy 0.42 % new 4 % 4 / 2 errors 0 / 1 failed",
     )
     assert [] == [each for each in wanted if each not in text]
 
@@ -59,6 +61,12 @@ def test_match_rate_never_stands_without_its_coverage(client: httpx.Client, cont
     control.route_rows = [route_row(match_rate=None, mismatches=0, coverage=covered(0, timeout=3))]
     text = text_of(client)
     assert ("nothing compared coverage 0 %" in text, "Match rate unknown coverage 0 %" in text) == (True, True)
+
+
+def test_gaps_of_pairs_compared_in_part_stand_with_the_others(client: httpx.Client, control: FakeControl):
+    """A mismatch of which the body could not be read is a gap as well (law 5)."""
+    control.route_rows = [route_row(coverage={**covered(900, timeout=100), "partly": {"size": 3}})]
+    assert "timeout 100 only in part: size 3" in text_of(client)
 
 
 def test_gaps_stand_by_reason(client: httpx.Client):
@@ -88,7 +96,23 @@ def test_trouble_is_said_on_top(client: httpx.Client, control: FakeControl, chan
 def test_overview_without_routes_says_what_to_do(client: httpx.Client, control: FakeControl):
     """An empty state leads on."""
     control.route_rows = []
-    assert "The config has no routes yet." in text_of(client)
+    assert "The config has no routes yet, so legacy serves everybody. Add one under" in text_of(client)
+
+
+def test_overview_counts_what_the_window_has(client: httpx.Client, control: FakeControl):
+    """A fault that was mended is not shown for ever, and since when it counts stands beside it."""
+    mended = route_row(mismatches=0, match_rate=1.0, coverage=covered(90), server_errors={"legacy": 0, "new": 0})
+    control.route_rows = [
+        route_row(evidence={**mended["evidence"], "since": SINCE, "because": {"setup": ["rules"]}}),
+        route_row("items", evidence={"since": SINCE + 60}),
+    ]
+    text = text_of(client)
+    wanted = (
+        "100 % 95.9 to 100 % coverage 100 % since 2026-09-21 14:13:20Z",
+        "legacy 0 % new 0 %",
+        "100 of 2,000, since 2026-09-21 14:13:20Z or later",
+    )
+    assert [] == [each for each in wanted if each not in text], text
 
 
 def test_overview_is_made_once_for_all_who_look_at_once(client: httpx.Client, control: FakeControl):

@@ -31,14 +31,16 @@ def test_progress_says_how_far_it_is_and_what_blocks_it(client: httpx.Client, co
     control.signature_rows = [signature_row(owner="bo", ticket="T-1", state="known")]
     text = text_of(client.get("/progress"))
     wanted = (
-        "Traffic on new 5 % 50 of 1,000 requests so far",
-        "Same answers 99.78 % coverage 90 %",
+        "Traffic on new 49.17 % 1,770 of 3,600 requests of the last 24 hours",
+        "Same answers 99.78 % coverage 90 %: how much of what should have been compared was, so far",
         "too early only 90 % of what should have been compared was",
-        "900 of 1,000 answers compared (coverage 90 %)",
+        "900 comparable pairs, 0.22 % differ, at most 0.81 % with 95 % confidence",
+        "(known, owner bo, ticket T-1, seen 1,234 times)",
         "known Owner bo Ticket T-1 Seen 1,234",
         "Not yet : 0 of 1 routes send everybody to new",
-        "rollout.set feeds Before → after 1 % → 5 % Why wave 1",
+        "ada raised feeds from 1 % to 5 % of the users Why wave 1",
         "Not enough data for a projection: 1 of the 7 days",
+        "0 of 1 routes send everybody to new; not yet feeds (5 %)",
         "legacy answered 1,830 users' requests in the last 7 days",
     )
     assert [] == [each for each in wanted if each not in text]
@@ -68,6 +70,14 @@ def test_progress_stays_readable_without_history(client: httpx.Client, control: 
     control.burn_up = control.audit = away  # type: ignore[method-assign, assignment]
     text = text_of(client.get("/progress"))
     assert "Not known : it is not known how many users' requests legacy answered" in text
+
+
+def test_progress_without_routes_says_what_to_do(client: httpx.Client, control: FakeControl):
+    """An empty state leads on."""
+    control.route_rows = []
+    control.signature_rows = []
+    text = text_of(client.get("/progress"))
+    assert "The config has no routes yet, so legacy serves everybody. Routes are added in the config file" in text
 
 
 def line(id_: int, at: float) -> dict[str, float]:

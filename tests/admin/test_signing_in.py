@@ -142,6 +142,13 @@ def test_who_comes_from_another_site_is_asked_again_by_their_own_page(browser: h
     assert "/sign-in" in browser.get("/diffs?state=new").text
 
 
+@pytest.mark.parametrize("path", ["//evil.example/x", "///evil.example"])
+def test_who_comes_from_another_site_is_led_to_no_third_one(browser: httpx.Client, path: str) -> None:
+    """Two slashes at a path's beginning are another host to a browser."""
+    first = browser.get(str(browser.base_url).rstrip("/") + path, headers={"sec-fetch-site": "cross-site"})
+    assert (401, False) == (first.status_code, "evil.example" in first.text)
+
+
 def test_after_some_wrong_tokens_an_address_must_wait(browser: httpx.Client) -> None:
     """A right one included: otherwise it could go on trying."""
     statuses = [sign_in(browser, make_token()).status_code for _ in range(MAX_FAILED)]

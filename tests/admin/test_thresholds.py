@@ -108,6 +108,13 @@ def test_no_data_crosses_no_rate():
     assert [0, 0, 0, 1] == [failures(expression, idle) for expression in expressions]
 
 
+def test_differences_that_are_in_no_list_can_fail_a_pipeline():
+    """`new_signatures` counts what is listed; beyond the bound there may be more."""
+    routes = [route_row(), route_row("full", coverage={**covered(9), "unlisted": 30})]
+    outcome = judge(parse_threshold("unlisted_differences>0"), routes, [])
+    assert ["unlisted_differences>0: full has 30"] == outcome.sentences()
+
+
 def test_lost_pairs_cross_the_coverage():
     """Nothing compared although something should have been is a coverage of 0."""
     blind = route_row(match_rate=None, coverage=covered(0, timeout=5))

@@ -11,6 +11,7 @@ import pytest
 from new_backend.bugs import Bug
 from proxy import config
 from proxy.core.compare import compare
+from proxy.core.compared_headers import Reached
 from proxy.core.evidence import Answer, Verdict
 from proxy.core.routes import RouteTable
 from proxy.core.signature import sign
@@ -31,7 +32,9 @@ def signatures(routes: RouteTable, script: Any, legacy: str, new: str) -> set[tu
         route = routes.find(step.method, step.path.partition("?")[0], None)
         if route is None or not route.shadow.millipercent:
             continue
-        compared = compare(answer(control), answer(candidate), route.compare, own_hosts={legacy[7:], new[7:]})
+        compared = compare(
+            answer(control), answer(candidate), route.compare, reached=Reached(control=legacy[7:], candidate=new[7:])
+        )
         assert compared.verdict in {Verdict.MATCH, Verdict.MISMATCH}
         signed = (sign(route.name, difference) for difference in compared.differences)
         found |= {(each.route, each.kind, each.path, each.shape) for each in signed}

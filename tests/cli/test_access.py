@@ -50,6 +50,7 @@ def test_a_link_is_printed_as_a_path(tmp_path: Path) -> None:
         printed.removeprefix("/shared/"), time.time()
     )
     assert Role.LINK == getattr(key, "role", None)
+    assert 30 * 86_400 <= getattr(key, "until", 0.0) - time.time() < 32 * 86_400
 
 
 def test_list_and_revoke(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
+from tests.fakes import route_row
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -64,7 +66,9 @@ def test_learn_tells_what_it_does_not_recognise(run: Run, control: FakeControl):
     found = run(*LEARN, "--write")
     assert ("", []) == (found.stdout, control.calls)
     assert "not recognised: body $.score, in 990 of 1,000 noise pairs; decide about a1b2c3d4e5f6" in found.stderr
-    assert "nothing to propose" in found.stderr
+    assert "nothing to propose: legacy was never asked twice here" in found.stderr
+    control.route_rows = [route_row(noise_runs={"pairs": 1234})]
+    assert "nothing to propose: in 1,234 noise runs" in run(*LEARN).stderr
 
 
 def test_learn_as_json_is_what_the_server_says(run: Run, control: FakeControl):

@@ -89,10 +89,12 @@ def test_report_of_progress_says_how_far_it_is(run: Run):
         "0 of 1 routes are ready to move on",
         "96.67 % at last; a full bar is 100 %",
         "Not enough data for a projection: 1 of the 7 days",
-        "feeds: 5 % of the users sent there, 5 % seen there, 5 % of the requests (feeds)",
+        "feeds: 5 % of the users sent there, 5 % seen there, 5 % of the requests so far (feeds)",
+        "49.17 % of the requests of the last 24 hours were answered by new",
         "feeds: not ready; 1 difference waits for a decision",
+        "blocked by: ",
         "not yet: legacy answered 1,830 users' requests in the last 7 days",
-        "ada: rollout.set feeds, 1 % → 5 % (wave 1)",
+        "ada raised feeds from 1 % to 5 % of the users (wave 1)",
     )
     assert (0, "") == (result.exit_code, result.stderr)
     assert [] == [each for each in wanted if each not in result.stdout]

@@ -45,6 +45,23 @@ def test_side_by_side_obeys_nothing_that_a_body_says(run: Run, control: FakeCont
     assert ("\x1b" in stdout, "\\x1b[2J[red]" in stdout) == (False, True)
 
 
+@pytest.mark.parametrize(
+    ("member", "rule", "expected"),
+    [
+        ("id", 'keys: {"$.a": "id"}', """to pair them by id: keys: {"$.a": "id"} in feeds's compare"""),
+        ("", 'unordered: ["$.a"]', """if the order of $.a means nothing: unordered: ["$.a"] in feeds's compare"""),
+    ],
+)
+@pytest.mark.parametrize("form", ["--side-by-side", "--unified"])
+def test_show_hints_at_the_rule_that_a_list_calls_for(
+    run: Run, control: FakeControl, member: str, rule: str, expected: str, form: str
+):
+    """The line as it is written into the config, and of which route."""
+    control.hint = {"place": "$.a", "member": member, "rule": rule}
+    [line] = [line for line in run(*SHOW, form).stdout.splitlines() if line.startswith("hint")]
+    assert expected in line
+
+
 def test_curl_asks_each_backend_without_what_is_masked(run: Run, control: FakeControl):
     """The commands can be pasted; what is missing is said."""
     headers = [["cookie", "session=masked:string:0123456789ab"], ["accept", "a/b; q='1'"], ["content-length", "0"]]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes import answer, covered, difference, example, route_row, signature_row, status_row
+from tests.fakes import SINCE, answer, covered, difference, example, node_row, route_row, signature_row, status_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +36,11 @@ def test_status_shows_each_route_with_its_figures(run: Run, control: FakeControl
     [
         (status_row(), "workers  2 of 2 linked"),
         (status_row(), "store    sqlite:///var/changeover.sqlite  up"),
+        (status_row(), "node     node-b  2 of 2 linked  config cdcdcdcdcdcd  its file is REFUSED"),
+        (
+            status_row(nodes=[node_row("node-c", is_silent=True)]),
+            "node     node-c  SILENT since 2026-09-21 14:13:20Z  config abababababab",
+        ),
         (
             status_row(store={"name": "sqlite:///x", "up": False, "error": "disk full"}),
             "store    sqlite:///x  DOWN: disk full",
@@ -68,6 +73,15 @@ def test_status_of_a_fresh_node_shows_no_figures_instead_of_zeros(run: Run, cont
     control.route_rows = [route_row(match_rate=None, mismatches=0, coverage=covered(0))]
     line = next(line for line in run("status").stdout.splitlines() if line.startswith("feeds"))
     assert line.split()[12:15] == ["-", "-", "0"]
+
+
+def test_status_is_about_what_counts(run: Run, control: FakeControl):
+    """What was mended before the window is not in it; since when it counts is said once for all that have the same."""
+    window = {**route_row(mismatches=0, match_rate=1.0)["evidence"], "since": SINCE, "because": {"setup": ["new"]}}
+    control.route_rows = [route_row(name, evidence=window) for name in ("feeds", "items")]
+    stdout = run("status").stdout
+    assert "counted since 2026-09-21 14:13:20Z, when new got another address: feeds, items" in stdout
+    assert "100 %" in next(line for line in stdout.splitlines() if line.startswith("feeds"))
 
 
 def test_status_as_json_is_what_the_api_says(run: Run, control: FakeControl):
@@ -162,8 +176,8 @@ def test_diffs_show_prints_the_request_and_both_values(run: Run, control: FakeCo
         "  body $.items[0].score: number to text",
         "    - 1",
         '    + "1"',
-        '  -  "score": 1,',
-        '  +  "score": "1",',
+        '  -  "score": 1',
+        '  +  "score": "1"',
     } <= set(lines)
 
 

@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.config import add_rule, parse
+from proxy.core.difference import Difference
+from proxy.core.ignoring import ignoring_rule
 from proxy.core.rule_line import RuleLine
+from proxy.core.signature import sign
 from proxy.core.value_rules import Pattern
 from proxy.errors import NotFound, Refused
 
@@ -36,6 +39,22 @@ def added(rest: str, rule: str = "$.x", comment: str = "ada: why (T-1)") -> str:
 
 def migration(text: str) -> Migration:
     return parse(text, "migration.yaml", {}).migration
+
+
+names = st.text(st.characters(exclude_categories=[]), max_size=8) | st.sampled_from(
+    ['a "b"', "[*]", "&amp;", "{id}", "\ud800"]
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(names | st.integers(0, 9), min_size=1, max_size=3).map(tuple))
+def test_rule_of_any_signature_can_be_written_and_matches_afterwards(path: tuple[str | int, ...]) -> None:
+    """Quotes, brackets, control characters, halves of characters: read again from the file it is the same place."""
+    rule = ignoring_rule("body", sign("a", Difference("body", path, "value", 1, 2)).path)
+    assert rule is not None
+    text = HEAD + added("    compare: {}\n", rule)
+    text.encode()
+    assert migration(text).routes[0].compare.ignores(path)
 
 
 @pytest.mark.parametrize(

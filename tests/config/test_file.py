@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config import load, read, write_atomically
+from proxy.config import load, read, write_atomically, write_edited
 from proxy.config.file import MAX_BYTES
 from proxy.errors import ConfigError, Problem, Refused
 
@@ -159,3 +159,21 @@ def test_failed_replacement_leaves_the_old_file_and_nothing_else(
 
     assert "old" == file.read_text()
     assert [file] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("a: 1\nb: {c: 5}\n", "a: 1\nb: {c: 10}\n", ":2:8: change `b: {c: 5}` to `b: {c: 10}`"),
+        ("a: 1\nb: 2\n", "a: 1\n  c: 3\nb: 2\n", ":2:1: add the line `c: 3`"),
+    ],
+)
+def test_edit_that_cannot_be_written_names_the_line(tmp_path: Path, before: str, after: str, words: str):
+    """Whoever owns the file makes the change there."""
+    owned, file = tmp_path / "owned.yaml", tmp_path / "m.yaml"
+    owned.write_text(before)
+    file.symlink_to(owned)
+    with pytest.raises(Refused, match="is a symbolic link") as refused:
+        write_edited(file, before, after)
+    assert str(refused.value).endswith(f"; {file}{words}")
+    assert before == owned.read_text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,10 +13,11 @@ from proxy.child import READY
 from proxy.control import comparer as comparer_module
 from proxy.control.comparer import MAX_SIGNATURES, Comparer, Examples, serve
 from proxy.control.example import decode_example
-from proxy.control.outcome import Message, Outcome, decode_outcome
-from proxy.core.evidence import Verdict
+from proxy.control.outcome import Alone, Message, Outcome, decode_outcome
+from proxy.core.evidence import Verdict, encode_pair
+from proxy.core.signature import Signature, place_id
 from proxy.traffic.frames import HEAD, encode, encode_json
-from tests.control.pairs import encoded_pair, make_answer, make_document
+from tests.control.pairs import encoded_pair, make_answer, make_document, make_pair
 
 MAX_BODY_BYTES = 1_000_000
 
@@ -86,6 +88,50 @@ def test_judge_notes_the_version_that_new_names(comparer: Comparer):
     assert [("v7", {"$.n", "x-build"}), ("b8", {"$.n"})] == said
 
 
+def judged_run(comparer: Comparer, first: Any, again: Any, new: Any) -> Outcome:
+    """Of a noise run of which both pairs differ."""
+    return comparer.judge(encode_pair(replace(make_pair(first, new), again=make_pair(first, again, kind="noise"))))
+
+
+def places(*paths: str) -> frozenset[str]:
+    return frozenset(place_id(Signature("", "feeds", "body", path, "")) for path in paths)
+
+
+def test_run_says_whose_answer_stands_alone(comparer: Comparer):
+    """One answer of three that differs from two equal ones; where all three differ it is nobody's."""
+    first, again = {"new": 1, "first": 2, "again": 1, "all": 1}, {"new": 1, "first": 1, "again": 2, "all": 2}
+    outcome = judged_run(comparer, first, again, {"new": 2, "first": 1, "again": 1, "all": 3})
+    assert Alone(places("$.new"), places("$.first"), places("$.again")) == outcome.alone
+    assert [("candidate", Verdict.MISMATCH), ("noise", Verdict.MISMATCH)] == [
+        (each.kind, each.verdict) for each in outcome.both
+    ]
+
+
+def test_run_with_a_tolerance_has_answers_between_two_others(comparer: Comparer):
+    """Who is near one that is near the third doesn't stand alone, nor does the third."""
+    comparer.set_rules(make_document(tolerance={"$.a": 1}))
+    new = {"a": 3, "b": 1}
+    assert Alone() == judged_run(comparer, {"a": 1, "b": 1}, {"a": 2, "b": 1}, new).alone
+    assert Alone(again=places("$.b")) == judged_run(comparer, {"a": 1, "b": 1}, {"a": 2, "b": 2}, new).alone
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("candidate", Alone(new=places("$.a"))), ("noise", Alone(again=places("$.a")))]
+)
+def test_pair_whose_other_was_equal_says_who_stands_alone(comparer: Comparer, kind: str, expected: Alone):
+    """It needs no third comparison; where the other pair was lost nothing is said."""
+    said = [comparer.judge(encoded_pair({"a": 1}, {"a": 2}, kind=kind, is_other_equal=each)) for each in (True, False)]
+    assert [expected, Alone()] == [outcome.alone for outcome in said]
+
+
+def test_run_with_another_status_says_nothing_of_what_it_hides(comparer: Comparer):
+    """Legacy's second answer is an error page: its status stands alone, and what new's body shows is no evidence."""
+    again = make_answer({"error": 1}, status=503)
+    outcome = judged_run(comparer, {"a": 1}, again, {"a": 2})
+    status = place_id(Signature("", "feeds", "status", "status", ""))
+    assert Alone(again=frozenset({status})) == outcome.alone
+
+
 def test_judge_gives_up_on_a_route_without_rules(comparer: Comparer):
     """A route that left the config while its pair was under way: not compared, and never called equal (law 10)."""
     outcome = comparer.judge(encoded_pair({}, {"a": 1}, route="gone"))
@@ -124,6 +170,17 @@ def test_judge_bounds_the_signatures_of_one_pair(comparer: Comparer):
     many = {f"field_{chr(97 + i // 26)}{chr(97 + i % 26)}": i for i in range(MAX_SIGNATURES * 2)}
     outcome = comparer.judge(encoded_pair(many, {name: str(value) for name, value in many.items()}))
     assert (MAX_SIGNATURES, True) == (len(outcome.signatures), outcome.has_more)
+
+
+def test_pairs_with_too_many_signatures_name_each_in_turn(comparer: Comparer):
+    """Which are named depends on the pair's id: none stays unknown for ever, and a pair judged again names the same."""
+    many = {f"field_{chr(97 + i // 26)}{chr(97 + i % 26)}": i for i in range(MAX_SIGNATURES + 34)}
+    other = {name: str(value) for name, value in many.items()}
+    outcomes = [comparer.judge(encoded_pair(many, other, request_id=f"r-{number % 30}")) for number in range(60)]
+    named = [{signature.path for signature in outcome.signatures} for outcome in outcomes]
+    assert {MAX_SIGNATURES} == set(map(len, named))
+    assert {f"$.{name}" for name in many} == set().union(*named)
+    assert named[:30] == named[30:]
 
 
 def test_example_shows_request_answers_and_differences(comparer: Comparer):

@@ -132,6 +132,14 @@ def test_comparers_give_up_a_pair_that_takes_too_much_memory():
     run(scenario, memory_bytes=12 * 1024 * 1024)
 
 
+def group_priority(pid: int) -> int | None:
+    """The nice value of the session's group; None where sessions aren't grouped (sched(7))."""
+    try:
+        return int(Path(f"/proc/{pid}/autogroup").read_text("ascii").split()[-1])
+    except (OSError, IndexError):
+        return None
+
+
 def test_comparers_run_below_the_workers():
     """Comparing never competes with serving for the processor (law 1)."""
 
@@ -141,6 +149,7 @@ def test_comparers_run_below_the_workers():
         lowest = 19  # nice(2); this suite may run at a lower priority itself
         own = os.getpriority(os.PRIO_PROCESS, 0)
         assert min(own + 10, lowest) == os.getpriority(os.PRIO_PROCESS, pid)
+        assert group_priority(pid) in {min(own + 10, lowest), None}
 
     run(scenario)
 

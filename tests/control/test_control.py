@@ -71,6 +71,7 @@ def test_control_turns_pairs_into_one_signature_with_its_count(tmp_path: Path):
             found = await until_answer(lambda: control.diffs("feeds", "new"), bool)
             assert [("$.title", 3)] == [(each["path"], each["count"]) for each in found]
             detail = await control.diff(found[0]["id"])
+            assert detail["hint"] is None
             assert {"title": "a", "id": 0} == json.loads(detail["examples"][0]["control"]["body"])
 
     run(scenario)
@@ -213,10 +214,15 @@ def test_control_follows_the_file(tmp_path: Path):
             status = await until_answer(control.status, lambda status: status["config"]["error"])
             assert f"{settings.config}:9:27: routes.feeds" in status["config"]["error"]
             assert (await control.metrics_snapshot())["config_refused"]
+            place = f"{settings.config}:9:27: routes.feeds"
+            assert control.trouble.startswith(f"the config is refused, the last good one is in force: {place}")
+            settings.config.write_text(CONFIG.replace(FIVE, TOO_MUCH).replace("version: 1", "version: 0"))
+            await until(lambda: control.trouble.endswith(" (and 1 more)"))
+            assert "\n" not in control.trouble
             assert [1, 2] == worker.versions
             settings.config.write_text(CONFIG)
             await until(lambda: worker.versions[-1] == 3)
-            assert (await control.status())["config"]["error"] is None
+            assert (None, "") == ((await control.status())["config"]["error"], control.trouble)
 
     run(scenario)
 
@@ -252,10 +258,16 @@ def test_control_reloads_at_a_signal(tmp_path: Path, monkeypatch: Any):
 
     async def scenario() -> None:
         settings = make_settings(tmp_path)
-        async with running(settings), linked(settings.link_path) as worker:
+        async with running(settings) as control, linked(settings.link_path) as worker:
+            told: list[str] = []
+            control.on_reloading, control.on_reloaded = lambda: told.append("begun"), told.append
             settings.config.write_text(CONFIG.replace(FIVE, SIX))
             os.kill(os.getpid(), signal.SIGHUP)
-            await until(lambda: worker.versions[-1] == 2)
+            await until(lambda: worker.versions[-1] == 2 and len(told) == 2)
+            settings.config.write_text(CONFIG.replace(FIVE, TOO_MUCH))
+            os.kill(os.getpid(), signal.SIGHUP)
+            await until(lambda: len(told) == 4)
+            assert ["begun", "", "begun", control.trouble] == told
 
     run(scenario)
 
@@ -486,6 +498,8 @@ def test_control_keeps_figures_and_holds_while_the_store_is_locked(tmp_path: Pat
 
     async def scenario() -> None:
         settings = make_settings(tmp_path)
+        with open_store(settings) as store:
+            store.upgrade()  # which may take longer than the busy timeout below
         async with running(settings, busy_timeout_s=0.5) as control, linked(settings.link_path) as worker:
             await control.hold("feeds", 1, "errors", "ada")
             worker.send(encoded_pair({"a": 1}, {"a": 2}))

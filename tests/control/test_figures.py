@@ -6,6 +6,7 @@ from collections import Counter
 
 from proxy.control.figures import added, binding_hold, effective_percentage, node_totals, route_rows, unwritten
 from proxy.core.model import Hold, ShadowRule
+from proxy.store import Window
 from tests.factories import make_rollout, make_route
 
 COUNTS = {
@@ -17,10 +18,14 @@ COUNTS = {
     "match": 80,
     "mismatch": 4,
     "noise": 6,
+    "partly.size": 1,
+    "dropped.signatures": 2,
+    "dropped.sightings": 1,
     "skipped.gave_up.time": 5,
     "skipped.not_sampled": 5,
     "self_pairs": 3,
     "self_mismatches": 1,
+    "self_skipped.too_large": 2,
     "latency.legacy.9": 100,
 }
 
@@ -29,14 +34,7 @@ def test_route_row_adds_up_the_counters():
     """Match rate and coverage come together, chosen gaps are listed and not expected, every side has its figures."""
     rollout = make_rollout(make_route(millipercent=5_000, shadow=ShadowRule(100_000)))
     row = route_rows(rollout, {"feeds": COUNTS}, {"feeds": {"legacy": 19, "new": 1}})[0]
-    expected = {
-        "name": "feeds",
-        "percentage": 5.0,
-        "effective_percentage": 5.0,
-        "users": {"legacy": 19, "new": 1},
-        "hold": None,
-        "group": "feeds",
-        "stage": "live",
+    counted = {
         "server_errors": {"legacy": 0, "new": 0},
         "requests": {"legacy": 90, "new": 10},
         "failed": {"legacy": 0, "new": 2},
@@ -48,17 +46,45 @@ def test_route_row_adds_up_the_counters():
         "match_rate": 1 - 4 / 90,
         "coverage": {
             "compared": 90,
+            "partly": {"size": 1},
             "skipped": {"gave_up.time": 5, "not_sampled": 5},
+            "unlisted": 3,
             "expected": 95,
             "ratio": 90 / 95,
         },
-        "noise_runs": {"pairs": 3, "matches": 0, "mismatches": 1},
+        "noise_runs": {"pairs": 3, "matches": 0, "mismatches": 1, "skipped": {"too_large": 2}},
         "latency_ms": {
             "legacy": {"p50": 0.009, "p95": 0.009, "p99": 0.009},
             "new": {"p50": None, "p95": None, "p99": None},
         },
     }
+    expected = {
+        "name": "feeds",
+        "percentage": 5.0,
+        "effective_percentage": 5.0,
+        "users": {"legacy": 19, "new": 1},
+        "hold": None,
+        "group": "feeds",
+        "stage": "live",
+        **counted,
+        "evidence": {"since": None, "because": {}, **counted},
+    }
     assert expected == row
+
+
+def test_evidence_is_what_was_counted_in_the_window():
+    """Totals less what they were: a fault of before counts no longer, nor does its latency."""
+    because = {"version": {"before": "v6", "after": "v7"}}
+    later = {**COUNTS, "match": COUNTS["match"] + 40, "pairs": COUNTS["pairs"] + 40, "latency.new.20": 40}
+    row = route_rows(make_rollout(), {"feeds": later}, {}, {"feeds": Window(9.0, because, COUNTS)})[0]
+    evidence = row["evidence"]
+    assert (4, 120, 0, 40, 1.0) == (
+        row["mismatches"], row["matches"], evidence["mismatches"], evidence["matches"], evidence["match_rate"],
+    )  # fmt: skip
+    assert (9.0, because, 40, 40) == (
+        evidence["since"], evidence["because"], evidence["coverage"]["compared"], evidence["coverage"]["expected"],
+    )  # fmt: skip
+    assert (None, 0.025) == (evidence["latency_ms"]["legacy"]["p50"], evidence["latency_ms"]["new"]["p50"])
 
 
 def test_route_row_without_traffic_claims_nothing():

@@ -1,4 +1,4 @@
-"""Bodies that mean harm, each through a real worker and a real comparer process: a verdict, bounded memory, next pair.
+"""Bodies that mean harm, each through a real worker and a real comparer process: a verdict, bounded cost, next pair.
 
 A new row is all that another one needs. Bodies of legacy and new differ, so that none is settled in the worker.
 """
@@ -21,6 +21,7 @@ from PIL import Image
 from proxy.control.comparers import Comparers
 from proxy.core.evidence import Verdict, encode_pair
 from proxy.core.model import CompareRules, ImageRule, ShadowRule
+from proxy.settings import Settings
 from tests.control.pairs import encoded_pair, make_document
 from tests.core.photos import encoded, make_photo
 from tests.traffic.stage import ALL, staged
@@ -30,8 +31,12 @@ if TYPE_CHECKING:
     from proxy.control.outcome import Outcome
 
 MEMORY_BYTES = 512 * 1024 * 1024
-TIMEOUT_S = 60.0  # of a comparison; far above what any row needs, so that "time" means a hole and not a busy machine
+SHIPPED_TIMEOUT_S: float = Settings.model_fields["compare_timeout_s"].default
+LONG_TIMEOUT_S = 60.0  # far above what any row needs, so that "time" means a hole and not a busy machine
 PATIENCE_S = 90.0
+# Of any row, beside an honest pair: up to 4 times its work was measured ("300 lists to be aligned").
+MAX_WORK = 8.0
+MAX_MEMORY_BYTES = 192 * 1024 * 1024  # beyond what a process has at rest, of the 512 MiB that it is given
 JSON = "application/json"
 INNOCENT = encoded_pair({"a": 1}, {"a": 2})
 _MIB = 1 << 20
@@ -90,7 +95,13 @@ OBJECTS = [{"v": number} for number in NUMBERS]
 NAMES = [{f"{letter}{chr(97 + number % 26)}x{number}": 1 for number in range(60_000)} for letter in "pq"]
 BOMB = gzip.compress(bytes(10 * _MIB))
 MISMATCH, GAVE_UP = str(Verdict.MISMATCH), str(Verdict.GAVE_UP)
+TIME = GAVE_UP, "time"
 VALUE = frozenset({"value"})
+
+RECORDS = [
+    {"id": number, "title": f"a title of record {number}", "tags": ["a", "b"], "n": 1} for number in range(13_000)
+]
+HONEST = Hostile(dump(RECORDS), dump([{**each, "n": 2} for each in RECORDS]), (MISMATCH, "truncated"), VALUE)
 
 HOSTILE = {
     "gzip bomb of ten megabytes": Hostile(BOMB, BOMB + gzip.compress(b"1"), (GAVE_UP, "size"), coding="gzip"),
@@ -146,7 +157,7 @@ HOSTILE = {
         (MISMATCH, "truncated"),
         VALUE,
     ),
-    "broken UTF-8": Hostile(b'{"a": "\xc3\x28"}', b'{"a": "\xff"}', (MISMATCH, ""), frozenset({"bytes"})),
+    "broken UTF-8": Hostile(b'{"a": "\xc3\x28"}', b'{"a": "\xff"}', (MISMATCH, "charset"), frozenset({"bytes"})),
     "a page that calls itself JSON": Hostile(b"<p>1</p>", b"<p>2</p>", (MISMATCH, ""), frozenset({"line numbers"})),
     "JSON that calls itself an image": Hostile(b"{}", b"[]", (MISMATCH, ""), frozenset({"bytes"}), "image/png"),
     "an image that calls itself JSON": Hostile(b"\x89PNG\0\1", b"\x89PNG\0\2", (MISMATCH, ""), frozenset({"bytes"})),
@@ -217,40 +228,61 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_bodies_end_in_their_verdict_and_harm_no_other_pair(name: str) -> None:
-    """In time and within the process's memory; the pair after it gets the right verdict, from the same process."""
-    hostile = HOSTILE[name]
+def test_hostile_bodies_end_in_their_verdict_and_harm_no_other_pair(subtests: pytest.Subtests) -> None:
+    """All in one process, with the shipped deadline: the verdict, bounded memory, and the next pair is judged rightly.
+
+    On a busy machine the deadline may pass, which is a pair's other rightful end (`time`); it is then asked again with
+    a long one. How much work a pair is doesn't depend on that: it is held against an honest pair of the largest size.
+    """
 
     async def scenario() -> None:
-        async with Comparers(1, TIMEOUT_S, memory_bytes=MEMORY_BYTES) as comparers:
-            comparers.set_rules(make_document(**hostile.compare))
-            assert Verdict.MISMATCH == (await judged(comparers, INNOCENT)).verdict
-            [pid] = comparers.pids
-            at_rest = peak_bytes(pid)
-
-            found, shapes = await outcome_of(hostile, comparers)
-
-            assert (hostile.expected, hostile.shapes) == (found, shapes)
-            assert Verdict.MISMATCH == (await judged(comparers, INNOCENT)).verdict
-            assert ([pid], 0) == (comparers.pids, comparers.restarts)
-            assert peak_bytes(pid) - at_rest <= MEMORY_BYTES
-
-    async def bounded() -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            await scenario()
+        async with (
+            asyncio.timeout(PATIENCE_S * 2),
+            Comparers(1, SHIPPED_TIMEOUT_S, memory_bytes=MEMORY_BYTES) as comparers,
+            Comparers(1, LONG_TIMEOUT_S, memory_bytes=MEMORY_BYTES) as patient,
+        ):
+            patient.set_rules(make_document())
+            assert Verdict.MISMATCH == (await judged(patient, INNOCENT)).verdict
+            at_rest = peak_bytes(patient.pids[0])
+            found, honest_s, _ = await weighed(HONEST, patient)
+            assert (HONEST.expected, HONEST.shapes) == found
+            for name, hostile in HOSTILE.items():
+                with subtests.test(name):
+                    found, cpu_s, peak = await weighed(hostile, comparers)
+                    if found[0] == TIME:
+                        found, cpu_s, peak = await weighed(hostile, patient)
+                    assert (hostile.expected, hostile.shapes) == found
+                    assert cpu_s <= honest_s * MAX_WORK
+                    assert peak <= at_rest + MAX_MEMORY_BYTES
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(bounded())
+        runner.run(scenario())
 
 
-@pytest.mark.parametrize("rule", [{"pattern": {"$.a": "(a+)+b"}}, {"pattern": {"$.a": "(a|aa)+b"}}])
-def test_regex_of_death_in_a_rule_ends_in_time(rule: dict[str, Any]) -> None:
+async def weighed(hostile: Hostile, comparers: Comparers) -> tuple[tuple[tuple[str, str], frozenset[str]], float, int]:
+    """What came of a pair, seconds of a processor that it took, and the most memory that its process ever had.
+
+    The pair after it is judged by the same process, unless the deadline has passed.
+    """
+    comparers.set_rules(make_document(**hostile.compare))
+    assert Verdict.MISMATCH == (await judged(comparers, INNOCENT)).verdict
+    [pid], restarts, began = comparers.pids, comparers.restarts, processor_s(comparers.pids[0])
+    found = await outcome_of(hostile, comparers)
+    if found[0] == TIME:
+        return found, 0.0, 0
+    took_s, peak = processor_s(pid) - began, peak_bytes(pid)
+    assert Verdict.MISMATCH == (await judged(comparers, INNOCENT)).verdict
+    assert ([pid], restarts) == (comparers.pids, comparers.restarts)
+    return found, took_s, peak
+
+
+@pytest.mark.parametrize(("pattern", "timeout_s"), [("(a+)+b", SHIPPED_TIMEOUT_S), ("(a|aa)+b", 0.5)])
+def test_regex_of_death_in_a_rule_ends_in_time(pattern: str, timeout_s: float) -> None:
     """Nothing inside a process ends such a match: its process is killed at the deadline, and another takes over."""
 
     async def scenario() -> None:
-        async with asyncio.timeout(PATIENCE_S), Comparers(1, 2.0, memory_bytes=MEMORY_BYTES) as comparers:
-            comparers.set_rules(make_document(**rule))
+        async with asyncio.timeout(PATIENCE_S), Comparers(1, timeout_s, memory_bytes=MEMORY_BYTES) as comparers:
+            comparers.set_rules(make_document(pattern={"$.a": pattern}))
             lethal = await judged(comparers, encoded_pair({"a": "a" * 5_000}, {"a": "a" * 5_001}))
             assert (Verdict.GAVE_UP, "time") == (lethal.verdict, lethal.reason)
             innocent = await judged(comparers, INNOCENT)
@@ -265,7 +297,7 @@ async def outcome_of(hostile: Hostile, comparers: Comparers) -> tuple[tuple[str,
     fields += [f"content-encoding: {hostile.coding}"] if hostile.coding else []
     answers = ok(hostile.legacy, *fields), ok(hostile.new, *fields)
     rules = CompareRules(images=ImageRule()) if "images" in hostile.compare else CompareRules()
-    shadow = ShadowRule(ALL, timeout_s=TIMEOUT_S)
+    shadow = ShadowRule(ALL, timeout_s=LONG_TIMEOUT_S)
     async with staged(*answers, is_linked=True, shadow=shadow, compare=rules) as stage:
         assert hostile.legacy == (await stage.ask()).body
         counts = await stage.check_nothing_lost()
@@ -281,6 +313,11 @@ async def judged(comparers: Comparers, encoded: bytes) -> Outcome:
     outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
     assert comparers.submit(encoded, outcome.set_result)
     return await outcome
+
+
+def processor_s(pid: int) -> float:
+    """The seconds that the process has been on a processor (Documentation/scheduler/sched-stats.rst: nanoseconds)."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text("ascii").split()[0]) / 1e9
 
 
 def peak_bytes(pid: int) -> int:

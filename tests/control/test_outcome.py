@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import struct
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.control.outcome import Outcome, decode_outcome, encode_outcome
+from proxy.control.outcome import Alone, Outcome, decode_outcome, encode_outcome, without_finding
 from proxy.core.evidence import Verdict
 from proxy.core.signature import Signature
+from tests.control.pairs import make_pair
 
 # Member names of foreign JSON may be anything, lone surrogates included.
 TEXTS = st.text(st.characters(exclude_categories=()), max_size=20)
@@ -26,7 +30,9 @@ OUTCOMES = st.builds(
     example_for=st.frozensets(TEXTS, max_size=3),
     has_more=st.booleans(),
     request_id=TEXTS,
+    alone=st.builds(Alone, *[st.frozensets(TEXTS, max_size=3)] * 3),
 )
+OUTCOMES |= st.builds(replace, OUTCOMES, again=OUTCOMES)
 
 
 @given(OUTCOMES)
@@ -35,8 +41,19 @@ def test_outcome_comes_out_of_its_bytes_as_it_went_in(outcome: Outcome):
     assert outcome == decode_outcome(encode_outcome(outcome))
 
 
-@pytest.mark.parametrize("payload", [b"", b"\0\0\0\x09{}", b"\0\0\0\x02{}", b"\0\0\0\x02[]", b"\0\0\0\x04null"])
+NONE = [struct.pack("!II", size, 0) + text for size, text in ((9, b"{}"), (2, b"{}"), (2, b"[]"), (4, b"null"))]
+
+
+@pytest.mark.parametrize("payload", [b"", *NONE])
 def test_outcome_refuses_bytes_that_are_none(payload: bytes):
     """A child that answers nonsense is found out."""
     with pytest.raises(ValueError):  # noqa: PT011  # json's own error is one too
         decode_outcome(payload)
+
+
+def test_outcome_without_finding_is_that_of_both_pairs():
+    """What came together is a gap together, each for itself (law 5)."""
+    pair = make_pair({"a": 1}, {"a": 2})
+    run = replace(pair, again=replace(pair, kind="noise"))
+    found = without_finding(run, Verdict.GAVE_UP, "time")
+    assert [("candidate", "time"), ("noise", "time")] == [(each.kind, each.reason) for each in found.both]

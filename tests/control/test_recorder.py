@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import threading
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +16,7 @@ from proxy.control.delta import Delta
 from proxy.control.recorder import AuditLine, Recorder
 from proxy.core.signature import Signature
 from proxy.errors import StoreError
-from proxy.store import Batch, Sighting, Store, Written
+from proxy.store import Batch, Limits, Sighting, Store, Written
 from tests.control.nodes import run, until
 
 if TYPE_CHECKING:
@@ -154,6 +155,20 @@ def test_recorder_starts_beside_a_store_that_is_not_there(tmp_path: Path):
             folder.mkdir()
             await until(lambda: recorder.is_up)
             assert {"feeds": {"match": 1}} == store.totals()
+
+    run(scenario)
+
+
+def test_differences_without_room_are_counted_for_their_route(tmp_path: Path):
+    """More kinds than the store keeps: the route says how often it saw what it can't list (law 5)."""
+
+    async def scenario() -> None:
+        store = Store(f"sqlite:///{tmp_path}/state.sqlite", limits=Limits(signatures_per_route=1))
+        async with recording(store) as recorder:
+            other = replace(SIGNATURE, id="bbbbbbbbbbbb", path="$.b")
+            recorder.take_sightings([Sighting(SIGNATURE, 1.0), Sighting(other, 2.0, count=30)])
+            await until(lambda: store.totals().get("feeds"))
+            assert {"feeds": {"dropped.signatures": 30}} == store.totals()
 
     run(scenario)
 

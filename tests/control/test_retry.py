@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from proxy.control.control import Control
 
+ADVICE = "ask with your own, by `changeover diffs show --curl`"
 COOKIE = ("cookie", "session=masked:string:0123456789ab")
 
 
@@ -100,7 +101,7 @@ def test_retry_concludes_nothing_from_a_refusal(tmp_path: Path):
                 for backend in (legacy, new):
                     backend.status, backend.body = 401, "{}"
                 found = await control.retry(id_, "ada")
-                assert (None, "legacy answered 401 without cookie, and 200 before") == (
+                assert (None, f"legacy answered 401 without cookie, and 200 before; {ADVICE}") == (
                     found["differs"],
                     found["reason"],
                 )

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +19,7 @@ from proxy.control.supervisor import Backoff, Child, Supervisor
 from proxy.sdnotify import ServiceManager
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
 
 QUICK = Backoff(first_s=0.01, max_s=0.04, steady_s=30.0)
@@ -27,7 +27,7 @@ QUICK = Backoff(first_s=0.01, max_s=0.04, steady_s=30.0)
 # Says "<name> <word>" through the pipe at each turn of its life; exits with the given code, or lives until SIGTERM.
 PROGRAM = """
 import os, signal, sys
-from proxy.process import die_with_parent, say_ready
+from proxy.process import die_with_parent, say_ready, say_reloaded, say_reloading
 die_with_parent(signal.SIGKILL)
 name, fd, manner = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 def say(word):
@@ -36,8 +36,9 @@ def stop(*_):
     say("stopped")
     sys.exit(0)
 def reload(*_):
+    say_reloading()
     say("reloaded")
-    say_ready()
+    say_reloaded()
 signal.signal(signal.SIGTERM, signal.SIG_IGN if manner == "stubborn" else stop)
 signal.signal(signal.SIGHUP, reload)
 say("started")
@@ -438,6 +439,198 @@ def test_manager_is_told_that_all_are_ready_and_that_a_reload_is_done(tmp_path: 
         told.bind(address)
         told.setblocking(False)
         run(lambda: scenario(told))
+
+
+class Manager:
+    """The service manager's end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.address = str(folder / "notify")
+        self._told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._told.bind(self.address)
+        self._told.setblocking(False)
+
+    def close(self) -> None:
+        self._told.close()
+
+    async def next(self) -> tuple[str, str]:
+        """The first line of what it is told next, and its status."""
+        first, *others = (await asyncio.get_running_loop().sock_recv(self._told, 4096)).decode().split("\n")
+        return first, next((line for line in (first, *others) if line.startswith("STATUS=")), "")
+
+    async def is_told_nothing(self) -> bool:
+        """After what has come from the children so far."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+        try:
+            self._told.recv(4096, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        return False
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[Manager]:
+    made = Manager(tmp_path)
+    yield made
+    made.close()
+
+
+# Reloads as it is told through a pipe: "." ends the reload under way, "!" begins one that nobody asked for.
+STEPPED = """
+import os, signal, sys
+from proxy.process import die_with_parent, say_ready, say_reloaded, say_reloading
+die_with_parent(signal.SIGKILL)
+name, fd, go = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+def say(word):
+    os.write(fd, f"{name} {word} {os.getpid()}\\n".encode())
+def reload():
+    say_reloading()
+    say("began")
+    trouble = os.read(go, 1 if name == "b" else 64).decode()
+    say_reloaded("" if trouble == "." else trouble)
+    say("done")
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGUSR1})
+say("started")
+say_ready()
+while True:
+    signal.sigwait({signal.SIGHUP, signal.SIGUSR1})
+    reload()
+"""
+
+
+class Step:
+    """Lets such a child go on."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._read, self._write = os.pipe()
+
+    def child(self, pipe: Pipe) -> Child:
+        argv = (sys.executable, "-c", STEPPED, self._name, str(pipe.write_fd), str(self._read))
+        return Child(self._name, argv, pass_fds=(pipe.write_fd, self._read), is_reloadable=True, says_ready=True)
+
+    def __call__(self, word: str) -> None:
+        os.write(self._write, word.encode())
+
+    def close(self) -> None:
+        os.close(self._read)
+        os.close(self._write)
+
+
+@asynccontextmanager
+async def stepped(manager: Manager) -> AsyncIterator[tuple[Supervisor, Pipe, int, Step]]:
+    """A node of one such child, its process, and what lets it go on; the manager knows that it is ready."""
+    with closing(Step("a")) as go:
+        async with running(go.child, manager=ServiceManager(manager.address)) as (node, pipe, _task):
+            _, _, pid = await pipe.line()
+            assert ("READY=1", "STATUS=serving") == await manager.next()
+            yield node, pipe, pid, go
+
+
+@pytest.mark.parametrize("is_asked_for", [True, False])
+def test_reload_is_told_as_done_when_one_that_began_after_it_is(is_asked_for: bool, manager: Manager):
+    """The end of one under way, whoever wanted that, says nothing of what has changed since."""
+
+    async def scenario() -> None:
+        async with stepped(manager) as (node, pipe, pid, go):
+            if is_asked_for:
+                node.reload()
+                assert "RELOADING=1" == (await manager.next())[0]
+            else:
+                os.kill(pid, signal.SIGUSR1)
+            assert ("a", "began") == (await pipe.line())[:2]
+            node.reload()
+            assert "RELOADING=1" == (await manager.next())[0]
+            go(".")
+            assert [("a", "done"), ("a", "began")] == await pipe.words(2)
+            assert await manager.is_told_nothing()
+            go(".")
+            assert ("READY=1", "STATUS=serving") == await manager.next()
+
+    run(scenario)
+
+
+def test_reload_that_comes_while_others_are_waited_for_is_waited_for_at_all(manager: Manager):
+    """Who has done the one before has another to do."""
+
+    async def scenario() -> None:
+        with closing(Step("a")) as go_a, closing(Step("b")) as go_b:
+            async with running(go_a.child, go_b.child, manager=ServiceManager(manager.address)) as (node, pipe, _task):
+                await pipe.words(2)
+                assert "READY=1" == (await manager.next())[0]
+                node.reload()
+                go_a(".")
+                assert {("a", "began"), ("a", "done"), ("b", "began")} == set(await pipe.words(3))
+                assert "RELOADING=1" == (await manager.next())[0]
+                assert await manager.is_told_nothing()
+                node.reload()
+                assert "RELOADING=1" == (await manager.next())[0]
+                go_b("..")
+                said = await pipe.words(4)
+                assert [("a", "began")] == [each for each in said if each[0] == "a"]
+                assert await manager.is_told_nothing()
+                go_a(".")
+                assert "READY=1" == (await manager.next())[0]
+
+    run(scenario)
+
+
+def test_what_is_wrong_after_a_reload_is_part_of_the_status(manager: Manager):
+    """Ready, but not simply serving; what changes without a signal is told as well."""
+
+    async def scenario() -> None:
+        async with stepped(manager) as (node, pipe, pid, go):
+            node.reload()
+            assert "RELOADING=1" == (await manager.next())[0]
+            go("refused: a.yaml:3:1")
+            assert ("READY=1", "STATUS=serving; refused: a.yaml:3:1") == await manager.next()
+            for trouble, status in (
+                ("refused: a.yaml:4:1", "STATUS=serving; refused: a.yaml:4:1"),
+                (".", "STATUS=serving"),
+            ):
+                os.kill(pid, signal.SIGUSR1)
+                go(trouble)
+                assert (status, status) == await manager.next()
+            os.kill(pid, signal.SIGUSR1)
+            go(".")
+            assert [("a", word) for word in ["began", "done"] * 4] == await pipe.words(8)
+            assert await manager.is_told_nothing()
+
+    run(scenario)
+
+
+def test_reload_during_a_rolling_restart_reaches_the_successor_and_is_told_after_it(manager: Manager):
+    """It may have read before the change what it will serve by: it reloads once it is ready, as the old one does."""
+    program = PROGRAM.replace('say("started")', 'say("started"); os.read(int(sys.argv[4]), 1)')
+    go_read, go_write = os.pipe()
+
+    def make(pipe: Pipe) -> Child:
+        argv = (sys.executable, "-c", program, "a", str(pipe.write_fd), "live", str(go_read))
+        fds = (pipe.write_fd, go_read)
+        return Child("a", argv, pass_fds=fds, is_reloadable=True, is_rolled=True, says_ready=True)
+
+    async def scenario() -> None:
+        async with running(make, manager=ServiceManager(manager.address)) as (node, pipe, _task):
+            _, _, old = await pipe.line()
+            os.write(go_write, b".")
+            assert "READY=1" == (await manager.next())[0]
+            node.roll()
+            _, _, new = await pipe.line()
+            assert "STATUS=replacing a" == (await manager.next())[0]
+            node.reload()
+            assert ("a", "reloaded", old) == await pipe.line()
+            assert "RELOADING=1" == (await manager.next())[0]
+            assert await manager.is_told_nothing()
+            os.write(go_write, b".")
+            assert {("a", "reloaded", new), ("a", "stopped", old)} == {await pipe.line() for _ in range(2)}
+            assert {"READY=1", "STATUS=all replaced"} == {(await manager.next())[0] for _ in range(2)}
+
+    try:
+        run(scenario)
+    finally:
+        os.close(go_read)
+        os.close(go_write)
 
 
 def test_children_die_when_their_supervisor_is_killed(tmp_path: Path):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from proxy.control.changes import changed_lines
+from proxy.config import changed_lines
 from tests.control.nodes import linked, make_settings, open_store, run, running, until, until_answer
 from tests.control.pairs import encoded_pair, make_answer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -112,6 +113,25 @@ def test_new_signature_is_told_once(tmp_path: Path):
                 told["signatures"][0]["kind"],
             )
             assert not [each for each in receiver.got if b"secret value" in each.body]
+
+    run(scenario)
+
+
+def test_route_whose_list_is_full_is_told_once(tmp_path: Path):
+    """New kinds are told until there is no room for more; then that, and not each that comes and gives way again."""
+
+    async def scenario() -> None:
+        with receiving(Receiver()) as receiver:
+            async with node(tmp_path, receiver) as (control, settings), linked(settings.link_path) as worker:
+                control._store._limits = replace(control._store._limits, signatures_per_route=2)
+                for name in "abcdba":
+                    worker.send(encoded_pair({name: 1}, {name: 2}))
+                    await until(lambda: not worker.unsettled)
+                    await until(lambda: control._recorder.accepted == control._recorder.written)
+                await control.hold("feeds", 0, "the last event", "ada")
+                await until(lambda: "hold.set" in receiver.events)
+            assert ["signature.new"] * 2 + ["signatures.full", "hold.set"] == receiver.events
+            assert [{"route": "feeds"}] == data_of(receiver, "signatures.full")
 
     run(scenario)
 

@@ -37,7 +37,7 @@ _cards = (
     .filter(lambda card: len(set(card)) > 3)
 )
 _cards_in_groups = _cards.filter(lambda card: len(card) == 16).flatmap(
-    lambda card: st.sampled_from([sign.join(card[at : at + 4] for at in range(0, 16, 4)) for sign in " -"])
+    lambda card: st.sampled_from([sign.join(card[at : at + 4] for at in range(0, 16, 4)) for sign in " -."])
 )
 
 # What is recognised by its look: the secret, and what it is written with.
@@ -58,6 +58,7 @@ WITH_SCHEME: dict[str, st.SearchStrategy[tuple[str, str]]] = {
     "basic credentials": _words.map(lambda word: b64encode(f"user:{word}".encode()).decode().rstrip("=")).map(
         lambda coded: (f"Basic {coded}", coded)
     ),
+    "Slack webhook": _words.map(lambda word: (f"https://hooks.slack.com/services/T{word}", f"T{word}")),
     "URL with a password": _words.map(lambda word: (f"postgres://app:{word}@db.example/feeds", word)),
 }
 
@@ -145,6 +146,16 @@ UNDER_A_NAME: dict[str, tuple[str, Callable[[str, str], str]]] = {
     "JSON, name escaped": (JSON, lambda name, secret: f'{{{_escaped(name)}:"{secret}"}}'),
     "JSON, in a list": (JSON, lambda name, secret: json.dumps({name: ["x", {"b": secret}]})),
     "JSON, name as a value": (JSON, lambda name, secret: json.dumps([{"name": name, "id": 1, "value": secret}])),
+    "JSON, name far from the value": (
+        JSON,
+        lambda name, secret: json.dumps({"key": name, "meta": {"a": [1, {}]}, "note": "é", "value": secret}),
+    ),
+    "JSON, value before the name": (
+        JSON,
+        lambda name, secret: json.dumps({"value": secret, "note": 1, "tags": [], "key": name}),
+    ),
+    "JSON, field and val": (JSON, lambda name, secret: json.dumps({"field": name, "val": {"a": secret}})),
+    "JSON, a list of two": (JSON, lambda name, secret: json.dumps({"headers": [["Accept", "*/*"], [name, secret]]})),
     "JSON, name as a later value": (JSON, lambda name, secret: json.dumps({"Value": secret, "Key": name})),
     "JSON in a string": (JSON, lambda name, secret: json.dumps({"a": json.dumps({name: secret})})),
     "JSON seven strings deep": (JSON, lambda name, secret: _deep(json.dumps({name: secret}))),

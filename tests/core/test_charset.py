@@ -42,6 +42,9 @@ OLD_META = b'<META http-equiv="Content-Type" content="text/html; charset=shift_j
         ("text/plain; charset=iso-8859-1", b"\xef\xbb\xbf\xc3\xa9", Text("\ufeffé", "utf-8")),
         ("text/plain; charset=utf-8", "\ufeffé".encode("utf-16-be"), Text("\ufeffé", "utf-16-be")),
         ("application/json", "\ufeff[1]".encode("utf-16-le"), Text("\ufeff[1]", "utf-16-le")),
+        ("text/plain; charset=hex", b"61", Text("61", "utf-8")),
+        ("text/html; charset=utf8mb4", "é".encode(), Text("é", "utf-8")),
+        ("text/plain; charset=x-cp1251", b"\xcf", Text("П", "cp1251")),
     ],
 )
 def test_characters_are_found_as_browsers_find_them(content_type: str, body: bytes, expected: Text):
@@ -62,9 +65,10 @@ def test_characters_are_found_as_browsers_find_them(content_type: str, body: byt
         ("text/plain", b"\x1f\x8b\x08\x01\x02"),
         ("text/plain; charset=iso-8859-1", b"\x1f\x8b\x08\x01\x02"),
         ("text/plain; charset=utf-7", b"+AGE-"),
-        ("text/plain; charset=hex", b"61"),
+        ("text/plain; charset=ibm037", "password=a".encode("cp037")),
+        ("text/plain; charset=klingon", b"\xe9"),
         ("text/plain", b"\xff\xfe\x00\xd8"),
-        ("text/plain", b"\xff\xfe\x00\x00a\x00\x00\x00"),
+        ("text/plain", b"\xff\xfe\x00\x00" + "password=hunter2".encode("utf-16-le")),
         ("text/plain; charset=utf-16", "é".encode("utf-16-le")),
         ("text/plain; charset=utf-16le", b"password=hunter2"),
         ("text/plain", b"\xff\xfepassword=hunter2"),

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from proxy.core.compared_headers import FRAMING, INCIDENTAL, header_differences, uncompared_names
+from proxy.core.compared_headers import FRAMING, INCIDENTAL, Reached, header_differences, uncompared_names
 from proxy.core.model import CompareRules
 
 Headers = list[tuple[str, str]]
-OWN_HOSTS = {"reader.example", "10.0.0.1:8001"}
+REACHED = Reached(frozenset({"reader.example"}), "10.0.0.1:8001", "10.0.0.2:8002", at=1_798_761_600.0)  # 2027
 Found = list[tuple[tuple[str | int, ...], str, object, object]]
 
 
@@ -19,7 +19,7 @@ def differences(
     control: Headers, candidate: Headers, ignored: set[str] | None = None, headers: frozenset[str] = frozenset()
 ) -> Found:
     rules = CompareRules(ignore_headers=frozenset(ignored or ()), headers=headers)
-    found = header_differences(control, candidate, rules, OWN_HOSTS)
+    found = header_differences(control, candidate, rules, REACHED)
     assert {difference.kind for difference in found} <= {"header"}
     return [(each.path, each.change, each.before, each.after) for each in found]
 
@@ -44,12 +44,23 @@ def test_header_that_a_route_wants_compared_is(name: str):
 @pytest.mark.parametrize(
     ("control", "candidate", "expected"),
     [
-        ("http://10.0.0.1:8001/a?b=c#d", "/a?b=c#d", []),
-        ("https://READER.example/", "http://10.0.0.1:8001", []),
+        ("http://10.0.0.1:8001/a?b=c#d", "http://10.0.0.2:8002/a?b=c#d", []),
+        ("http://10.0.0.1:8001", "http://10.0.0.2:8002/", []),
+        ("https://READER.example/a", "/a", []),
+        ("http://10.0.0.1:8001/a", "/a", [("http://10.0.0.1:8001/a", "/a")]),
+        ("https:///a", "/a", [("https:///a", "/a")]),
+        ("https://reader.example/", "http://10.0.0.2:8002/", [("https://reader.example/", "http://10.0.0.2:8002/")]),
+        ("http://10.0.0.2:8002/", "http://10.0.0.1:8001/", [("http://10.0.0.2:8002/", "http://10.0.0.1:8001/")]),
+        ("https://reader.example/", "http://reader.example/", [("https://reader.example/", "http://reader.example/")]),
         ("https://reader.example:443/a", "//reader.example/a", []),
-        ("https://reader.example/a", "https://other.example/a", [("/a", "https://other.example/a")]),
+        (
+            "https://reader.example/a",
+            "https://other.example/a",
+            [("https://reader.example/a", "https://other.example/a")],
+        ),
         ("https://reader.example:8443/a", "/a", [("https://reader.example:8443/a", "/a")]),
         ("/a", "/b", [("/a", "/b")]),
+        ("/?b", "?b", [("/?b", "?b")]),
         ("mailto:a@reader.example", "/", [("mailto:a@reader.example", "/")]),
         ("http://[", "/", [("http://[", "/")]),
     ],
@@ -57,9 +68,19 @@ def test_header_that_a_route_wants_compared_is(name: str):
 def test_location_of_the_application_itself_is_compared_without_its_host(
     control: str, candidate: str, expected: list[tuple[str, str]]
 ):
-    """Both backends are reached under other names than users reach them."""
+    """Where each backend names itself that is one; what sends users elsewhere, or off TLS, is a difference."""
     found = differences([("location", control)], [("location", candidate)])
     assert expected == [(before, after) for _, _, before, after in found]
+
+
+def test_moments_without_a_clock_are_only_there():
+    """Nobody knows whether they have passed; what is no date at all is compared as it is written."""
+    cookies = [
+        [("set-cookie", f"s=a; Expires={at}")]
+        for at in ("Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 01 Jan 2100 00:00:00 GMT", "soon")
+    ]
+    found = [header_differences(cookies[0], other, CompareRules()) for other in cookies[1:]]
+    assert [[], [("present", "soon")]] == [[(each.before, each.after) for each in several] for several in found]
 
 
 def test_nonce_of_a_policy_is_not_compared():

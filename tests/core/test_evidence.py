@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from proxy.core.evidence import (
     latency_counts,
     latency_quantiles_ms,
     match_rate,
+    wholly_compared,
 )
 from proxy.core.picture import Picture
 
@@ -33,7 +35,7 @@ answers = st.builds(
     elapsed_us=st.integers(0, 10**7),
     content_length=st.integers(0, 99),
     content_digest=st.sampled_from(["", "cd" * 32]),
-    unkept=st.sampled_from(["", "bytes", "encoding", "size"]),
+    unkept=st.sampled_from(["", "bytes", "charset", "encoding", "size"]),
     picture=st.none() | st.builds(Picture, format=st.just("png"), looks=st.tuples(st.text(max_size=3))),
 )
 pairs = st.builds(
@@ -49,7 +51,9 @@ pairs = st.builds(
     control=answers,
     candidate=answers,
     first_difference=st.none() | st.integers(0, 99),
+    is_other_equal=st.booleans(),
 )
+pairs |= st.builds(replace, pairs, again=pairs)
 
 
 @given(pairs)
@@ -98,6 +102,14 @@ def test_coverage_counts_what_should_have_been_compared():
     found = coverage(counts)
     assert (8, 10, 0.8) == (found.compared, found.expected, found.ratio)
     assert {"method": 50, "shadow_failed.connect": 2} == dict(found.skipped)
+
+
+def test_pairs_compared_in_part_are_compared_but_not_wholly():
+    """They count in the coverage, as differences of any pair do, and could not have shown every difference."""
+    counts = {"match": 6, "mismatch": 4, "partly.size": 1, "partly.status": 2, "skipped.timeout": 2}
+    found = coverage(counts)
+    assert (10, 12, {"size": 1, "status": 2}) == (found.compared, found.expected, found.partly)
+    assert 7 == wholly_compared(counts)
 
 
 def test_no_evidence_is_no_rate():

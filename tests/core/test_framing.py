@@ -40,6 +40,7 @@ def test_chunks_are_decoded_however_they_come(pieces: list[bytes], cuts: list[in
     [
         (b"5;a=b\r\nhello\r\n0\r\n\r\n", b"hello", b""),
         (b'5;a="q;r"\r\nhello\r\n0;x\r\n\r\n', b"hello", b""),
+        (b'5 ;\ta = "\\"\\\\;\xff" ;b\r\nhello\r\n0\r\n\r\n', b"hello", b""),
         (b"00A\r\n0123456789\r\n000\r\n\r\n", b"0123456789", b""),
         (b"0\r\nX-Sum: 1\r\nB:2\r\n\r\n", b"", b"X-Sum: 1\r\nB:2\r\n"),
     ],
@@ -49,6 +50,18 @@ def test_chunked_bodies_of_all_kinds(data: bytes, body: bytes, trailers: bytes):
     for pieces in ([data], [data[at : at + 1] for at in range(len(data))]):
         decoded, rest, chunked = decode(pieces)
         assert (body, b"", trailers, True) == (decoded, rest, chunked.trailers, chunked.is_whole)
+
+
+def test_padded_chunk_sizes_pass_where_they_may():
+    """Spaces behind a size, or its extension; nothing else than the grammar has beside."""
+    for data in (b"5  \r\nhello\r\n0\t\r\n\r\n", b"5;a=b \r\nhello\r\n0 ;c \r\n\r\n"):
+        for pieces in ([data], [data[at : at + 1] for at in range(len(data))]):
+            chunked = Chunked(may_pad=True)
+            assert b"hello" == b"".join(chunked.feed(piece)[0] for piece in pieces)
+            assert chunked.is_whole
+    for data in (b" 5\r\n", b"5 5\r\n", b"5;\r\n", b"5;a=\r\n", b"5 \n"):
+        with pytest.raises(Malformed):
+            Chunked(may_pad=True).feed(data)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +76,8 @@ def test_chunked_bodies_of_all_kinds(data: bytes, body: bytes, trailers: bytes):
         b" 5\r\n",
         b"12345678901234567\r\n",
         b"5\nhello\r\n",
+        *(b"5;\r\n", b"5;;\r\n", b"5;=\r\n", b"5;a=\r\n", b'5;a="\r\n', b'5;a="x\r\n', b'5;a="x\\"\r\n', b"5;a b\r\n"),
+        *(b"5;a=b c\r\n", b'5;a="b"c\r\n', b"5;()\r\n", b"5;\xff\r\n", b"5;a \r\n", b"5;a;\r\n", b"5 a\r\n"),
         b"5;a\x00\r\n",
         b"5;a\rb\r\n",
         b"5;" + b"a" * MAX_CHUNK_LINE_BYTES,

@@ -18,6 +18,7 @@ from proxy.core.head import (
     explain,
     fields_of,
     is_possible,
+    is_possible_answer,
     mend_answer,
 )
 from proxy.errors import RequestRefused
@@ -118,6 +119,31 @@ def test_answer_is_taken_apart(head: bytes, groups: Any):
 def test_answer_outside_the_grammar_is_none(head: bytes):
     """Three digits, a version that is ours."""
     assert ANSWER.match(head) is None
+
+
+UNMENDED = b"HTTP/1.0 404 Not f\xf6und\r\nA : 1\r\nB:\t2\r\n 3\r\n\r"
+
+
+@pytest.mark.parametrize("end", range(1, len(UNMENDED) + 1))
+def test_beginning_of_an_answer_is_possible(end: int):
+    """Whatever is cut off anywhere may still become one, mended or not."""
+    assert is_possible_answer(UNMENDED[:end])
+    assert is_possible_answer(UNMENDED[:end], end - 1)
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        *(b"\r", b"\r\n", b"\n", b"H\r", b"http/1.1 ", b"HTTP/2", b"HTTP/1.1 0", b"HTTP/1.1 a", b"HTTP/1.1 20\r"),
+        *(b"HTTP/1.1 20\r\n", b"HTTP/1.1 2000", b"HTTP/1.1 200OK", b"HTTP/1.1\t", b"HTTP/1.1 200 O\x00"),
+        *(b"HTTP/1.1 200 OK\n", b"HTTP/1.1 200\rA", b"HTTP/1.1 200\r\nA: \x00", b"HTTP/1.1 200\r\nA: 1\n"),
+        *(b"HTTP/1.1 200\r\nA: 1\r\n\n", b"HTTP/1.1 200\r\nA: 1\rB", b"HTTP/1.1 200\r\nA: \x7f"),
+    ],
+)
+def test_beginning_that_is_no_answer_is_not(begin: bytes):
+    """Another protocol, an empty line, a bare line end, a control character: told by the last byte."""
+    assert not is_possible_answer(begin)
+    assert not is_possible_answer(begin, len(begin) - 1)
 
 
 def test_answer_is_mended_where_a_proxy_has_to():

@@ -9,7 +9,15 @@ import pytest
 
 from proxy.core import headers
 from proxy.core.forwarding import Forwarding
-from proxy.core.headers import AnswerHead, origin_form, read_answer, read_request
+from proxy.core.headers import (
+    AnswerHead,
+    agrees_to_websocket,
+    interim_lines,
+    origin_form,
+    read_answer,
+    read_request,
+    trailer_lines,
+)
 from proxy.core.trusted import TrustedProxies
 from proxy.errors import RequestRefused
 
@@ -46,7 +54,11 @@ def passed(head: Any) -> bytes:
         ([b"X-Changeover-SHADOW: 1"], b""),
         ([b"Cookie: a=1", b"Cookie: b=2"], b"Cookie: a=1\r\nCookie: b=2\r\n"),
         ([b"x_user: 1", b"x-user: 2"], b"x-user: 2\r\n"),
-        ([b"traceparent: x", b"tracestate: y", b"X-Request-Id: z"], b""),
+        ([b"traceparent: x", b"tracestate: y", b"X-Request-Id: z", b"Trailer: X-Sum"], b""),
+        ([b"Connection: close, TE", b"TE: a", b"te:TRAILERS , b"], b"te: trailers\r\nconnection: TE\r\n"),
+        ([b"Connection: TE", b"TE: trailers;q=0.5"], b""),
+        ([b"TE: trailers", b"Connection: close"], b""),
+        ([b"Connection: TE"], b""),
     ],
 )
 def test_request_passes_what_is_not_its_connections_own(lines: Any, between: bytes):
@@ -64,6 +76,27 @@ def test_underscores_pass_where_they_are_kept_or_wanted():
 def test_underscores_never_make_a_field_of_the_way():
     """Many backends read X_Forwarded_For as X-Forwarded-For."""
     assert b"" == passed(sent(b"X_Forwarded_For: 10.0.0.1", keeps_underscores=True))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(b"Content_Length", b"Transfer_Encoding", b"transfer-encodinG_", b"X_Changeover_Shadow", b"X_Request_Id"),
+        *(b"X-Request_Id", b"Proxy_Connection", b"Max_Forwards", b"X_Real_Ip", b"X_Forwarded_Port", b"X_User_Id"),
+    ],
+)
+def test_underscores_never_make_a_field_that_means_something_here(name: bytes):
+    """Framing, our own marks, and what tells users apart: a backend may take one for the other."""
+    between = passed(sent(name + b": 1", b"a_b: 2", keeps_underscores=True, wanted=frozenset({b"x-user-id"})))
+    assert (b"%b: 1\r\na_b: 2\r\n" % name if name.endswith(b"_") else b"a_b: 2\r\n") == between
+
+
+def test_connection_that_names_what_is_continued_ends_it():
+    """RFC 9110 §7.6.1: it was for us only; what we say instead doesn't go on from it."""
+    named = (b"X-Request-Id: a", b"traceparent: b", b"tracestate: c", b"Max-Forwards: 1", b"Via: 1.1 evil")
+    head = sent(*named, b"Connection: x-request-id, TRACEPARENT, tracestate, max-forwards, via")
+    assert [None] * 4 == [head.request_id, head.traceparent, head.tracestate, head.max_forwards]
+    assert b"" == passed(head)  # with a Via of ours alone
 
 
 def test_key_from_the_way_is_believed_of_trusted_proxies_only():
@@ -167,18 +200,33 @@ def test_expect_and_transfer_encoding_are_not_http_1_0s():
         sent(b"transfer-encoding: chunked", is_1_0=True)
 
 
+KEY, VERSION = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", b"Sec-WebSocket-Version: 13"
+
+
 @pytest.mark.parametrize(
-    ("lines", "is_websocket"),
+    ("lines", "may_be"),
     [
-        ([b"Connection: keep-alive, Upgrade", b"Upgrade: WebSocket"], True),
-        ([b"Upgrade: websocket"], False),
-        ([b"Connection: Upgrade", b"Upgrade: h2c"], False),
-        ([b"Connection: Upgrade"], False),
+        ([b"Connection: keep-alive, Upgrade", b"Upgrade: WebSocket", KEY, VERSION], True),
+        ([b"Connection: Upgrade", b"Upgrade: foo", b"Upgrade: a, websocket", KEY, VERSION], True),
+        ([b"Connection: Upgrade", b"Upgrade: websocket", KEY], False),
+        ([b"Connection: Upgrade", b"Upgrade: websocket", VERSION], False),
+        ([b"Connection: Upgrade", b"Upgrade: websocket", KEY, KEY, VERSION], False),
+        ([b"Connection: Upgrade", b"Upgrade: websocket", KEY[:-1], VERSION], False),
+        ([b"Connection: Upgrade", b"Upgrade: websocket", KEY, VERSION, b"Content-Length: 0"], False),
+        ([b"Connection: Upgrade", b"Upgrade: websocket", KEY, VERSION, b"Transfer-Encoding: chunked"], False),
+        ([b"Upgrade: websocket", KEY, VERSION], False),
+        ([b"Connection: Upgrade", b"Upgrade: h2c", KEY, VERSION], False),
+        ([b"Connection: Upgrade", KEY, VERSION], False),
     ],
 )
-def test_websockets_are_known_by_both_fields(lines: Any, is_websocket: bool):
-    """RFC 6455 §4.2.1: Upgrade, and Connection that names it."""
-    assert is_websocket == sent(*lines).is_websocket
+def test_websockets_are_known_by_all_that_a_handshake_has(lines: Any, may_be: bool):
+    """RFC 6455 §4.1: Upgrade, Connection that names it, one sound key, a version; and nothing of a body."""
+    assert may_be == sent(*lines).may_be_websocket
+
+
+def test_websockets_are_not_http_1_0s():
+    """RFC 9110 §7.8: Upgrade is ignored there."""
+    assert not sent(b"Connection: Upgrade", b"Upgrade: websocket", KEY, VERSION, is_1_0=True).may_be_websocket
 
 
 def test_values_are_those_asked_for_and_the_first_of_each():
@@ -223,6 +271,7 @@ def test_target_that_is_not_ours_is_refused(target: bytes):
         (b"Transfer-Encoding: Chunked\r\nDate: d\r\n", (b"Date: d\r\n", None, True, True)),
         (b"Keep-Alive: timeout=5\r\nContent-Length: 3\r\n", (b"Content-Length: 3\r\n", 3, False, True)),
         (b"X-Connection: close\r\nA: Upgrade: b\r\n", (b"X-Connection: close\r\nA: Upgrade: b\r\n", None, False, True)),
+        (b"Connection: vary, x\r\nVary: a\r\nX: 1\r\n", (b"Vary: a\r\n", None, False, True)),
         (b"", (b"", None, False, True)),
         (b"Connection: keep-alive\r\n", (b"", None, False, True)),
         (b"A: 1\r\nConnection: keep-alive\r\n", (b"A: 1\r\n", None, False, True)),
@@ -234,6 +283,40 @@ def test_target_that_is_not_ours_is_refused(target: bytes):
 def test_answer_passes_what_is_not_its_connections_own(lines: bytes, expected: Any):
     """The user gets every end-to-end field byte for byte, in order, duplicates kept."""
     assert AnswerHead(*expected) == read_answer(lines)
+
+
+def test_interim_answer_passes_what_is_not_its_connections_own():
+    """Nor its framing, which means nothing there, be it as contradictory as it may."""
+    lines = (
+        b"Link: </a>\r\nconnection: content-length, x-a\r\nContent-Length: 5\r\nX-A: 1\r\nlink: </b>\r\n"
+        b"CONTENT-LENGTH: 6\r\nTransfer-Encoding: gzip\r\nKeep-Alive: x\r\nX-Content-Length: 1\r\n"
+    )
+    assert b"Link: </a>\r\nlink: </b>\r\nX-Content-Length: 1\r\n" == interim_lines(lines)
+    assert b"" == interim_lines(b"")
+
+
+@pytest.mark.parametrize(
+    ("lines", "agrees"),
+    [
+        (b"Connection: Upgrade\r\nUpgrade: websocket\r\n", True),
+        (b"upgrade:\tWebSocket \r\nCONNECTION: keep-alive , UPGRADE\r\n", True),
+        (b"Connection: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n", True),
+        (b"Upgrade: websocket\r\n", False),
+        (b"Connection: Upgrade\r\n", False),
+        (b"Connection: Upgrade\r\nUpgrade: h2c\r\n", False),
+        (b"Connection: Upgrade\r\nUpgrade: websocket\r\nUpgrade: websocket\r\n", False),
+        (b"X-Connection: Upgrade\r\nX-Upgrade: websocket\r\n", False),
+    ],
+)
+def test_websocket_is_agreed_to_by_both_fields(lines: bytes, agrees: bool):
+    """RFC 6455 §4.1: exactly websocket, and Connection names it."""
+    assert agrees == agrees_to_websocket(lines)
+
+
+def test_trailers_that_have_to_be_known_before_the_body_do_not_pass():
+    """RFC 9110 §6.5.1; the others do, in order and as spelled."""
+    lines = b"X-A: 1\r\nSET-COOKIE: a\r\nhost: b\r\nDigest: 2\r\nContent-Encoding: gzip\r\nTE: x\r\nx-a: 3\r\n"
+    assert b"X-A: 1\r\nDigest: 2\r\nx-a: 3\r\n" == trailer_lines(lines)
 
 
 @pytest.mark.parametrize(("connection", "keeps_alive"), [(b"", False), (b"Connection: Keep-Alive\r\n", True)])
@@ -256,6 +339,7 @@ def test_answer_that_never_has_a_body_never_has_a_length():
         (b"Content-Length: -1\r\n", "malformed"),
         (b"Content-Length:\r\n", "malformed"),
         (b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", "where none may be"),
+        (b"Connection: content-length\r\nContent-Length: 1\r\n", "names Content-Length"),
         (b"Transfer-Encoding: gzip, chunked\r\n", "not understood"),
         (b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "not understood"),
     ],

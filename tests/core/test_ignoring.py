@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy.config.rule_scalars import header_of, place
+from proxy.core.compared_headers import header_differences
 from proxy.core.difference import Difference
 from proxy.core.ignoring import covering_rule, ignoring_rule
 from proxy.core.model import CompareRules
@@ -23,6 +25,27 @@ def test_rule_of_a_signature_ignores_the_difference_and_covers_the_signature(pat
     assert rule is not None
     assert parse(rule).matches(path)
     assert rule == covering_rule(CompareRules(ignore=(parse(rule),)), "body", signature.path)
+
+
+cookies = st.from_regex(r"[A-Za-z0-9_.\-]{1,12}( \(2\))?", fullmatch=True)
+
+
+@given(st.tuples(st.just("set-cookie"), cookies) | st.tuples(st.just("set-cookie"), cookies, st.just("samesite")))
+def test_rule_of_a_cookie_ignores_it_once_it_is_read(path: tuple[str, ...]) -> None:
+    """In any letter case, second of its name or with an id for a name: what is written is what matches."""
+    signature = sign("feeds", Difference("header", path, "value", "1", "2"))
+    rule = ignoring_rule("header", signature.path)
+    assert rule is not None
+    rules = CompareRules(ignore_headers=frozenset({header_of(place(rule))}))
+    assert rule == covering_rule(rules, "header", signature.path)
+    name, attribute = path[1].removesuffix(" (2)"), "; samesite={}" if len(path) > 2 else "={}"
+    lines = [("set-cookie", f"{name}=x")] * (path[1] != name)
+    before, after = (
+        [*lines, ("set-cookie", f"{name}=x{attribute.format(value)}" if len(path) > 2 else f"{name}={value}")]
+        for value in ("lax", "")
+    )
+    assert [path] == [found.path for found in header_differences(before, after, CompareRules())]
+    assert [] == header_differences(before, after, rules)
 
 
 @pytest.mark.parametrize(("kind", "path"), [("status", "status"), ("body", "$")])

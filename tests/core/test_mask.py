@@ -194,7 +194,7 @@ def test_target_is_masked_in_its_query(target: str, expected: str):
         ),
         ('{"tokens":["a","b"]}', f'{{"tokens":"{mark(PLAIN_LIST, "list")}"}}'),
         ('[{"a":{"secret":"x"}}]', f'[{{"a":{{"secret":"{mark("x")}"}}}}]'),
-        ('["password","token"]', '["password","token"]'),
+        ('["password","token","pin"]', '["password","token","pin"]'),
         ('{"a":"password","b":"x"}', '{"a":"password","b":"x"}'),
         ('{"a":"v",":token":"x"}', f'{{"a":"v",":token":"{mark("x")}"}}'),
         (f'{{"a":"x {JWT} y"}}', f'{{"a":"x {mark(JWT, "token")} y"}}'),

@@ -53,6 +53,9 @@ MIRROR = {
             "colour profile",
             "looks different",
             "doctype",
+            "namespace",
+            "style sheet",
+            "document type",
         )
     },
 }

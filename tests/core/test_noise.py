@@ -12,14 +12,17 @@ from hypothesis import strategies as st
 
 from proxy.core.noise import (
     DOUBT_LEVEL,
+    EITHER,
     LEVEL,
     MIN_SELF_SHOWN,
     SHAPE_LEVEL,
     Rates,
+    alone_p,
     bounded,
     chance,
     fisher_p,
     judge,
+    place_p,
 )
 
 
@@ -91,7 +94,7 @@ def test_p_of_any_counts_is_a_probability(rates: Rates) -> None:
         (Rates(10, 10, 1_000, 1_000), "noise"),
         (Rates(9, 9, 1_000, 1_000), "unproven"),
         (Rates(60, 2_000, 62, 2_000), "noise"),
-        (Rates(60, 2_000, 85, 2_000), "unproven"),
+        (Rates(60, 2_000, 88, 2_000), "unproven"),
         (Rates(60, 2_000, 85, 2_000, both_shown=30), "mismatch"),
         (Rates(60, 2_000, 100, 2_000), "mismatch"),
         (Rates(200, 2_000, 10, 2_000), "noise"),
@@ -138,6 +141,65 @@ def test_chance_of_requests_that_nearly_all_agree_is_fishers() -> None:
 def test_chance_of_any_counts_is_a_probability(rates: Rates, both: int) -> None:
     """Counts that only a fault or a lost batch could make end nowhere else."""
     assert 0 <= chance(bounded(replace(rates, both_shown=both))) <= 1
+
+
+def exact_alone(rates: Rates) -> Fraction:
+    """The binomial test by whole numbers: new's answer is one of three."""
+    alone = rates.all_alone
+    ways = sum(math.comb(alone, number) * 2 ** (alone - number) for number in range(rates.new_alone, alone + 1))
+    return Fraction(ways, 3**alone)
+
+
+def alone(new: int, first: int, again: int) -> Rates:
+    """Counts of answers that stood alone, and no others."""
+    return Rates(0, 0, 0, 0, 0, new, first, again)
+
+
+@given(st.builds(alone, *[st.integers(0, 60)] * 3))
+def test_p_of_answers_alone_is_that_of_the_binomial_test(rates: Rates) -> None:
+    """The sum by logarithms is the one by whole numbers."""
+    assert math.isclose(float(exact_alone(rates)), alone_p(rates), rel_tol=1e-9, abs_tol=1e-12)
+
+
+@pytest.mark.parametrize("new", [4_000, 4_100, 4_150])
+def test_p_of_many_answers_alone_is_close_to_the_exact_one(new: int) -> None:
+    """Beyond the exact test's reach the normal distribution is within a tenth of it."""
+    table = [
+        math.exp(log_choose(12_000, number) - number * math.log(3) + (12_000 - number) * math.log(2 / 3))
+        for number in range(new, new + 1_000)
+    ]
+    assert math.isclose(math.fsum(table), alone_p(alone(new, 4_000, 8_000 - new)), rel_tol=0.1)
+
+
+@given(st.builds(alone, *[st.integers(0, 10**9)] * 3))
+def test_p_of_any_answers_alone_is_a_probability(rates: Rates) -> None:
+    """Years of counts neither overflow nor take long."""
+    assert 0 <= alone_p(rates) <= 1
+
+
+@given(st.builds(alone, *[st.integers(0, 200)] * 3))
+def test_p_falls_as_new_stands_alone_more(rates: Rates) -> None:
+    """One more never speaks against a mismatch, and one more of legacy's never for it."""
+    more = alone(rates.new_alone + 1, rates.first_alone, rates.again_alone)
+    others = alone(rates.new_alone, rates.first_alone + 1, rates.again_alone)
+    assert alone_p(more) <= alone_p(rates) + 1e-12
+    assert alone_p(rates) <= alone_p(others) + 1e-12
+
+
+def test_answers_alone_prove_what_shares_leave_in_doubt() -> None:
+    """New's answer is the odd one in 110 of 240 requests, where 80 were to be expected."""
+    shares = Rates(150, 5_000, 184, 5_000, both_shown=74)
+    both = replace(shares, new_alone=110, first_alone=65, again_alone=65)
+    assert ["unproven", "mismatch"] == [judge(rates).verdict for rates in (shares, both)]
+
+
+def test_p_of_a_place_is_the_smaller_one_at_its_cost() -> None:
+    """Two tests are looked at, and what that costs is paid; without answers alone it is paid too."""
+    shares = Rates(60, 2_000, 85, 2_000)
+    assert EITHER * chance(shares) == place_p(shares)
+    telling = replace(shares, new_alone=60, first_alone=20, again_alone=20)
+    assert EITHER * alone_p(telling) == place_p(telling)
+    assert 1.0 == place_p(Rates(0, 0, 0, 0))
 
 
 def test_shape_of_its_own_shows_beside_noise() -> None:

@@ -35,6 +35,8 @@ def lines(headers: Any) -> bytes:
         ((200, [(b"a", b"1"), (b"b", b"2")], []), (200, [(b"b", b"2"), (b"a", b"1")], []), True),
         ((200, [(b"a", b"1"), (b"a", b"2")], []), (200, [(b"a", b"2"), (b"a", b"1")], []), False),
         ((200, [(b"a", b"1")], []), (200, [], []), False),
+        ((200, [(b"content-length", b"9")], []), (200, [(b"content-length", b"8")], []), False),
+        ((200, [(b"content-length", b"9")], []), (200, [(b"content-length", b"9"), (b"date", b"1")], [b""]), True),
         ((200, [(b"transfer-encoding", b"chunked")], [b"x"]), (200, [(b"content-length", b"1")], [b"x"]), True),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -62,6 +63,15 @@ def test_rule_is_told_once_when_its_place_is_there():
     assert {"pattern: header:x-build"} == met(watch, {}, "application/json", ("x-build", "1"))
 
 
+@pytest.mark.parametrize("body", [None, b"", b"[" * 100_000 + b"1]"])
+def test_rules_are_not_tried_on_pairs_without_a_body_to_look_into(body: bytes | None):
+    """Not kept, empty or too deep: a rule must not get stale by them."""
+    watch = RuleWatch(RULES)
+    answer = replace(make_answer({}), body=body)
+    assert [None] * LOOK_EVERY == [watch.look(answer, answer) for _ in range(LOOK_EVERY)]
+    assert {"ignore: $.at"} == met(watch, {"at": 1})
+
+
 def test_nothing_is_looked_for_once_all_is_found():
     """It would cost reading both bodies for nothing."""
     watch = RuleWatch(CompareRules(ignore=(parse("$.at"),)))
@@ -78,6 +88,8 @@ def test_nothing_is_looked_for_once_all_is_found():
         (b"<at>1</at>", "application/xml", {"ignore: $.at"}),
         (b"<at", "application/xml", {"ignore: $.at"}),
         (b"<p>" + b"x" * 200_000, "text/html", {"ignore: $.at"}),
+        (b"<div>" * 300, "text/html", set()),
+        (b"<a>" * 300 + b"</a>" * 300, "application/xml", {"ignore: $.at"}),
         (b"--x\r\n\r\nat\r\n--x--", "multipart/mixed; boundary=x", set()),
         (b'[{"headers": [], "text": "at"}]', "multipart/mixed; boundary=x", {"ignore: $.at"}),
         (b"at", "text/plain", set()),
@@ -111,3 +123,9 @@ def test_places_in_pages_are_looked_for(rule: str, expected: bool):
     """Elements, attributes, texts, and what is in embedded JSON."""
     page = b'<!doctype html><footer class=x>1</footer><p>2</p><script type=application/json>{"a": [{"b": 1}]}</script>'
     assert expected == bool(met(RuleWatch(CompareRules(ignore=(parse(rule),))), page, "text/html"))
+
+
+def test_what_may_be_below_the_depth_that_is_read_counts_as_met():
+    """A rule must not get stale because nobody looked."""
+    watch = RuleWatch(CompareRules(ignore=(parse("$..at"),)))
+    assert {"ignore: $..at"} == met(watch, b"<div>" * 300, "text/html")

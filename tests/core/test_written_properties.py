@@ -27,9 +27,9 @@ CODINGS = {
 }
 
 
-def sent(text: str, coding: str = "", mark: str = "") -> Answer:
+def sent(text: str, coding: str = "") -> Answer:
     """The answer with this document, after the way through a coding and back."""
-    body = decoded(CODINGS[coding]((mark + text).encode()), coding, MAX_BYTES)
+    body = decoded(CODINGS[coding](text.encode()), coding, MAX_BYTES)
     assert isinstance(body, bytes)
     return make_answer(body)
 
@@ -38,16 +38,15 @@ def verdict(control: str, candidate: str, rules: CompareRules | None = None) -> 
     return compare(sent(control), sent(candidate), rules or CompareRules()).verdict
 
 
-@example(("0.10000000000000001", "0.100000000000000010"), "", "")
+@example(("0.10000000000000001", "0.100000000000000010"), "")
 @given(
     deep_nodes.flatmap(lambda node: st.tuples(texts(node), texts(node))),
     st.sampled_from([*CODINGS]),
-    st.sampled_from(["", "\ufeff"]),
 )
-def test_document_matches_itself_however_it_is_written(written: Any, coding: str, mark: str):
+def test_document_matches_itself_however_it_is_written(written: Any, coding: str):
     """Whatever it holds: repeated keys, numbers of any length, NaN, halves of characters, deep nesting."""
     control, candidate = written
-    found = compare(sent(control), sent(candidate, coding, mark), CompareRules())
+    found = compare(sent(control), sent(candidate, coding), CompareRules())
     assert (Verdict.MATCH, "", ()) == (found.verdict, found.reason, found.differences)
 
 

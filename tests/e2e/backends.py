@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal, Self
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-Behaviour = Literal["well", "hang", "garbage", "slow", "late", "reset", "drip", "endless"]
+Behaviour = Literal["well", "hang", "garbage", "slow", "late", "held", "reset", "drip", "endless"]
 SLOW_S = 5.0
 LATE_S = 2.0
 GARBAGE = b"\x16\x03\x01\x00\xa5 this is no HTTP at all\r\n\r\n\x00\xff"
@@ -29,6 +29,7 @@ PIECE = b"%x\r\n%b\r\n" % (1 << 16, bytes(1 << 16))  # of an answer without end,
 LAST_CHUNK = b"0\r\n\r\n"
 AT_ONCE = struct.pack("ii", 1, 0)  # linger on, for 0 s: what close() turns into a reset (socket(7))
 JOIN_S = 10.0
+PASSES = 5  # of the loop, until a connection that was just accepted is known, and has been told of its end
 
 
 class Backend:
@@ -50,6 +51,7 @@ class Backend:
         self.by_path = by_path or {}
         self.behaviour: Behaviour = "well"
         self.endless = 0  # answers without end that are under way
+        self.held: list[Callable[[], None]] = []  # what sends each answer that waits for `let_go`
         self.asked: Counter[tuple[str, bool]] = Counter()
         self.arrived = threading.Event()  # set by each request
         self.port = 0
@@ -66,6 +68,12 @@ class Backend:
     def served(self) -> int:
         """Requests of users, not counting shadows."""
         return sum(number for (_, is_shadow), number in self.asked.items() if not is_shadow)
+
+    def let_go(self) -> None:
+        """Sends the answers that were held; those of later requests are held again."""
+        held, self.held = self.held, []
+        for send in held:
+            self._loop.call_soon_threadsafe(send)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -99,9 +107,10 @@ class Backend:
         if self._server is not None:
             self._server.close()
             self._server = None
-        for connection in list(self._connections):
-            connection.abort()
-        await asyncio.sleep(0)  # the transports' last callbacks
+        for _ in range(PASSES):
+            for connection in list(self._connections):
+                connection.abort()
+            await asyncio.sleep(0)
 
     def answer(self, target: str) -> bytes:
         path = target.partition("?")[0]
@@ -181,7 +190,6 @@ class _Connection(asyncio.Protocol):
         method, target, _ = first_line.split(" ")
         backend = self._backend
         backend.asked[method, is_shadow] += 1
-        backend.arrived.set()
         send: Callable[[], None] = lambda: self._send(method, target)
         match backend.by_path.get(target.partition("?")[0], backend.behaviour):
             case "well":
@@ -194,12 +202,15 @@ class _Connection(asyncio.Protocol):
                 self._timers.append(self._loop.call_later(SLOW_S, send))
             case "late":
                 self._timers.append(self._loop.call_later(LATE_S, send))
+            case "held":
+                backend.held.append(send)
             case "reset":
                 self._reset()
             case "drip":
                 self._drip(backend.answer(target))
             case "endless":
                 self._begin_endless()
+        backend.arrived.set()
 
     def _send(self, method: str, target: str) -> None:
         if not self._transport.is_closing():

@@ -1,34 +1,38 @@
-"""A headless Chromium, told what to do through the DevTools protocol: what a page shows there is what a user sees.
+"""Debian's Chromium, driven by Playwright: what a page shows there is what a user sees.
 
-Source of the methods' names: https://chromedevtools.github.io/devtools-protocol/
+Playwright's synchronous half runs an event loop in the thread that uses it, so that nothing else may begin one there
+while a browser is open: a browser belongs to one test module, and ends with it.
 """
 
 from __future__ import annotations
 
-import itertools
-import json
-import re
 import shutil
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from websockets.sync.client import connect
+from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.e2e.program import Program, until
+from tests.e2e.program import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-    from websockets.sync.connection import Connection
+    from playwright.sync_api import ConsoleMessage, Response
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE_S = 30.0
-# As few processes and calls home as can be; without a sandbox, which the root of a container can't have.
-_FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--no-proxy-server"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions"),
-)
+WIDTHS, SCHEMES = (390, 1280, 1920), ("light", "dark")
+# No calls home; without a sandbox, which the root of a container can't have.
+_FLAGS = ("--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server", "--disable-sync", "--disable-extensions")
+# In each document, from before its first line on: what it must never do reaches the console, which is listened to.
+_WATCH = """
+document.addEventListener("securitypolicyviolation", (event) => {
+    console.error(`policy broken: ${event.violatedDirective} by ${event.blockedURI}`);
+});
+Object.defineProperty(window, "pwned", {set: () => console.error("a text was run as a script")});
+"""
+# Chromium's own word about any answer of 400 and more; `watch` judges those by what was asked for.
+_REFUSED = "Failed to load resource: the server responded with a status of 4"
 
 
 def chromium() -> str | None:
@@ -36,69 +40,49 @@ def chromium() -> str | None:
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
-class Browser:
-    """One connection to a running Chromium."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._numbers = itertools.count(1)
-
-    def call(self, method: str, session: str | None = None, /, **parameters: Any) -> dict[str, Any]:
-        """What a method returns. AssertionError where it can't."""
-        number = next(self._numbers)
-        message = {"id": number, "method": method, "params": parameters}
-        self._connection.send(json.dumps(message if session is None else message | {"sessionId": session}))
-        while True:
-            answer = json.loads(self._connection.recv(timeout=PATIENCE_S))
-            if answer.get("id") == number:  # all else is an event
-                assert "error" not in answer, f"{method}: {answer['error']}"
-                result: dict[str, Any] = answer["result"]
-                return result
-
-    @contextmanager
-    def new_page(self) -> Iterator[Page]:
-        """A page with cookies of its own: another user."""
-        context = self.call("Target.createBrowserContext")["browserContextId"]
-        target = self.call("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
-        session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        yield Page(self, session)
-        self.call("Target.disposeBrowserContext", browserContextId=context)
-
-
-class Page:
-    """What one user sees."""
-
-    def __init__(self, browser: Browser, session: str) -> None:
-        self._browser = browser
-        self._session = session
-
-    def call(self, method: str, /, **parameters: Any) -> dict[str, Any]:
-        """What a method of the protocol returns for this page."""
-        return self._browser.call(method, self._session, **parameters)
-
-    def visit(self, url: str) -> None:
-        failure = self._browser.call("Page.navigate", self._session, url=url).get("errorText")
-        assert failure is None, f"{url}: {failure}"
-
-    def ask(self, expression: str) -> Any:
-        """The value of a JavaScript expression in the page. AssertionError when it throws."""
-        answer = self._browser.call("Runtime.evaluate", self._session, expression=expression, returnByValue=True)
-        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
-        return answer["result"].get("value")
-
-    def wait(self, expression: str) -> Any:
-        """The first true value of an expression."""
-        return until(lambda: self.ask(expression), expression, within_s=PATIENCE_S)
+@contextmanager
+def running_chromium(program: str) -> Iterator[Browser]:
+    """With a fresh profile."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(_FLAGS))
+        yield browser
+        browser.close()
 
 
 @contextmanager
-def running_chromium(program: str, folder: Path) -> Iterator[Browser]:
-    """With a fresh profile in `folder`."""
-    argv = (program, *_FLAGS, "--remote-debugging-port=0", f"--user-data-dir={folder / 'profile'}", "about:blank")
-    with Program("chromium", argv, folder) as running:
-        said = running.wait_until(
-            lambda: re.search(r"DevTools listening on (ws://\S+)", running.stderr.read_text()), "its DevTools address"
-        )
-        assert said is not None
-        with connect(said[1], proxy=None, max_size=None, compression=None, open_timeout=PATIENCE_S) as connection:
-            yield Browser(connection)
+def new_page(
+    browser: Browser, base_url: str, width: int = 1280, scheme: str = "light", *, has_scripts: bool = True
+) -> Iterator[Page]:
+    """A page with cookies of its own: another user. At its end no document of it has done what none may do.
+
+    That is: break its policy, run a text as a script, throw, warn, or ask for a file that isn't there.
+    """
+    faults: list[str] = []
+    context = browser.new_context(
+        base_url=base_url,
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if scheme == "dark" else "light",
+        java_script_enabled=has_scripts,
+    )
+    context.set_default_timeout(PATIENCE_S * 1000)
+    context.add_init_script(_WATCH)
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"} and not message.text.startswith(_REFUSED):
+            faults.append(f"{message.type}: {message.text} ({message.location['url']})")
+
+    def look(response: Response) -> None:
+        if response.status >= 400 and response.request.resource_type != "document":
+            faults.append(f"{response.status}: {response.url}")
+
+    context.on("console", hear)
+    context.on("response", look)
+    context.on("weberror", lambda error: faults.append(f"thrown: {error.error}"))
+    yield context.new_page()
+    context.close()
+    assert not faults, "\n".join(faults)
+
+
+def wait(page: Page, expression: str) -> None:
+    """Until it is true. Asked from outside: Playwright's own way evaluates a text in the page; policies forbid it."""
+    until(lambda: page.evaluate(expression), expression, within_s=PATIENCE_S)

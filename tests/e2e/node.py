@@ -68,6 +68,9 @@ class Node:
     def put(self, endpoint: str, /, **body: object) -> Any:
         return self._admin.put(f"/api/v1/{endpoint}", json=body).raise_for_status().json()
 
+    def delete(self, endpoint: str, /, **query: str) -> Any:
+        return self._admin.delete(f"/api/v1/{endpoint}", params=query).raise_for_status().json()
+
     def route(self, name: str) -> dict[str, Any]:
         row: dict[str, Any] = next(row for row in self.get("routes") if row["name"] == name)
         return row
@@ -100,7 +103,7 @@ class Node:
             return self.accounts(name) == (requests, requests)
 
         try:
-            until(is_settled, f"{requests} requests of {name} accounted for", within_s=within_s, pause_s=0.1)
+            until(is_settled, f"{requests} requests of {name} accounted for", within_s=within_s)
         except AssertionError as error:
             raise AssertionError(f"{error}: {self.accounts(name)}, {self.route(name)}") from None
         return self.route(name)

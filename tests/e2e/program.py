@@ -24,7 +24,8 @@ OURS = ("CHANGEOVER_", "NEW_BACKEND_", "LEGACY_BACKEND_", "_CHANGEOVER_")
 START_S = 40.0  # for a node on a machine that is busy; it takes about 1.5 s
 COMMAND_S = 60.0
 STOP_S = 30.0  # above drain_s and the last words of each rank
-POLL_S = 0.02
+MIN_PAUSE_S, MAX_PAUSE_S = 0.02, 0.5  # between two looks
+PAUSE_SHARE = 0.05  # of the time that was waited until then: so late a thing is seen at most
 
 
 def own_environment(**environ: str) -> dict[str, str]:
@@ -55,13 +56,17 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def until(ask: Callable[[], _T], what: str, *, within_s: float, pause_s: float = POLL_S) -> _T:
-    """The first true answer of `ask`; an AssertionError names `what` and the last answer at the deadline."""
-    end = time.monotonic() + within_s
+def until(ask: Callable[[], _T], what: str, *, within_s: float) -> _T:
+    """The first true answer of `ask`; an AssertionError names `what` and the last answer at the deadline.
+
+    It asks often at first and then less: what asks for nothing else all the time slows what it waits for.
+    """
+    began = time.monotonic()
     while not (answer := ask()):
-        if time.monotonic() > end:
+        waited_s = time.monotonic() - began
+        if waited_s > within_s:
             raise AssertionError(f"not within {within_s:g} s: {what}; the last answer was {answer!r}")
-        time.sleep(pause_s)
+        time.sleep(min(max(MIN_PAUSE_S, waited_s * PAUSE_SHARE), MAX_PAUSE_S))
     return answer
 
 

@@ -42,7 +42,7 @@ routes:
     compare: {{ignore: ["header:x-backend"]}}
 """
 METHODS = ("GET", "PUT", "DELETE", "GET")
-PHASE_S = 5.0  # without shadows, and then with new broken
+PHASE_S = 3.0  # without shadows, and then with new broken
 # Of p99 with a broken shadow to p99 without one: at the same time, and to an earlier phase, when the machine may have
 # had less else to do. The aim is 1.1 for both; a shadow that somebody waited for would make it a hundred.
 MAX_RATIO, MAX_RATIO_TO_BEFORE = 2.0, 5.0

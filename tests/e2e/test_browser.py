@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.browser import Browser, Page, chromium, running_chromium
+from tests.e2e.browser import new_page
 from tests.e2e.node import Node, example_backend, serving, write_example
 from tests.e2e.program import until
-from tests.e2e.sides import PERCENTAGES, at_percentages, installed, sides_at
+from tests.e2e.sides import PERCENTAGES, at_percentages, sides_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, Page
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(120)]
 
 PATIENCE_S = 10.0
 FEED = 5
 READERS = 10  # on both sides at 50 %: their session cookies say who they are
-ITEMS = "document.querySelectorAll('ol.items > li').length"
-BUTTON = "document.querySelector('li.unread button')"
 
 
 @dataclass(slots=True)
@@ -35,15 +35,14 @@ class Demo:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def demo(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Demo]:
     """Both real backends, which answer alike here."""
-    path = installed("chromium", chromium())
     folder = tmp_path_factory.mktemp("demo")
     with ExitStack() as stack:
         legacy = stack.enter_context(example_backend("legacy_backend", folder))
         new = stack.enter_context(example_backend("new_backend", folder, NEW_BACKEND_BUGS="none"))
         node = stack.enter_context(serving(write_example(folder, legacy, new), folder))
-        yield Demo(node, stack.enter_context(running_chromium(path, folder)))
+        yield Demo(node, browser)
         assert 0 == node.get("status")["totals"]["mismatches"]
         assert node.stop() == 0
 
@@ -57,8 +56,8 @@ def test_chromium_shows_the_reading_page(percentage: int, demo: Demo, figure: Ca
     before = marks(node)
     first = PERCENTAGES.index(percentage) * READERS + 1  # everybody has something left to read
     for number in range(READERS):
-        with demo.browser.new_page() as page:
-            read_as(page, node.url, first + number)
+        with new_page(demo.browser, node.url) as page:
+            read_as(page, first + number)
         until(lambda: marks(node).total() > before.total() + number, "the mark counted", within_s=PATIENCE_S)  # noqa: B023
         sides = set(marks(node) - before)
         if sides == sides_at(percentage):
@@ -72,18 +71,23 @@ def marks(node: Node) -> Counter[str]:
     return Counter(node.route("marks")["requests"])
 
 
-def read_as(page: Page, url: str, reader: int) -> None:
+def read_as(page: Page, reader: int) -> None:
     """What a reader does with the page, and sees."""
-    page.visit(f"{url}/read/{FEED}")
-    page.wait("document.title == 'Sign in' && document.readyState == 'complete'")
-    page.ask(f"document.querySelector('[name=username]').value = 'reader{reader:02}'")
-    page.ask(f"document.querySelector('[name=password]').value = 'paper-boat-{reader:02}'")
-    page.ask("document.getElementById('sign-in').requestSubmit()")  # the page's own script does the rest
-    page.wait(f"{ITEMS} == 20 && document.readyState == 'complete'")
-    assert "none" == page.ask("getComputedStyle(document.querySelector('ol.items')).listStyleType")  # by the stylesheet
-    assert page.ask("document.querySelectorAll('ol.items h2')[19].textContent")
-    marked = page.ask(f"{BUTTON}.closest('li').id")
-    page.ask(f"{BUTTON}.click()")
-    page.wait(f"document.getElementById('{marked}').className == 'read'")  # the script, once the backend agreed
-    page.visit(f"{url}/read/{FEED}")
-    page.wait(f"{ITEMS} == 20 && document.getElementById('{marked}').className == 'read'")
+    items = page.locator("ol.items > li")
+    page.goto(f"/read/{FEED}")
+    assert "Sign in" == page.title()
+    page.locator("[name=username]").fill(f"reader{reader:02}")
+    page.locator("[name=password]").fill(f"paper-boat-{reader:02}")
+    page.locator("#sign-in button").click()  # the page's own script does the rest
+    items.nth(19).wait_for()
+    assert 20 == items.count()
+    assert "none" == page.locator("ol.items").evaluate(
+        "(list) => getComputedStyle(list).listStyleType"
+    )  # the stylesheet
+    assert items.nth(19).locator("h2").text_content()
+    unread = page.locator("li.unread").first
+    marked = unread.get_attribute("id")
+    unread.locator("button").click()
+    page.locator(f"li.read[id='{marked}']").wait_for()  # the script, once the backend agreed
+    page.goto(f"/read/{FEED}")
+    assert (20, 1) == (items.count(), page.locator(f"li.read[id='{marked}']").count())

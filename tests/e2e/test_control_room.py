@@ -1,145 +1,29 @@
-"""Chromium in the control room of a real node with both example backends: what ops and developers see and do there."""
+"""Chromium in the control room of a real node with both example backends: what ops and developers do there."""
 
 from __future__ import annotations
 
+import csv
 import json
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+import shutil
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
-from tests.e2e.browser import Browser, Page, chromium, running_chromium
-from tests.e2e.node import Node, example_backend, serving, write_example
+from tests.e2e.browser import wait
 from tests.e2e.program import until
+from tests.e2e.room import DEBUG_TOKEN, SCRIPT, Room, fill, look_over
 from tests.e2e.sides import installed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(120)]
 
-DEBUG_TOKEN = "tell-me-who-answered"
-SCRIPT = "<script>window.pwned=1</script><img src=x onerror=window.pwned=1>"
-AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
-# Its rules that follow the Web Content Accessibility Guidelines 2.2, levels A and AA, and its best practices.
-RUN_AXE = """
-window.found = null;
-axe.run(document, {resultTypes: ["violations"]}).then(
-    (result) => {
-        window.found = result.violations.map((each) => `${each.id}: ${each.nodes.map((node) => node.target)}`);
-    },
-    (error) => { window.found = [String(error)]; },
-);
-"""
-# What a page must never do, collected from its first line on.
-WATCH = """
-window.violations = [];
-document.addEventListener("securitypolicyviolation", (event) => window.violations.push(event.violatedDirective));
-"""
-
-
-@dataclass(slots=True)
-class Room:
-    """The node, a browser, and its users."""
-
-    node: Node
-    browser: Browser
-    users: httpx.Client
-
-    def read(self, times: int) -> None:
-        """Requests whose answers differ: new has its bugs. Paths and fields are those of somebody hostile."""
-        for number in range(times):
-            fields = {"x-user-id": f"user-{number % 8}", "x-note": SCRIPT}
-            self.users.get("/api/feeds/7", params={"q": SCRIPT}, headers=fields).raise_for_status()
-
-    @contextmanager
-    def page(self, path: str, width: int = 1280, scheme: str = "light", *, has_scripts: bool = True) -> Iterator[Page]:
-        """A page of its own; at its end it has broken no policy and run no script but ours."""
-        with self.browser.new_page() as page:
-            tell = page.call
-            tell("Page.enable")
-            tell("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
-            tell("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600)
-            tell("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-            tell("Emulation.setScriptExecutionDisabled", value=not has_scripts)
-            self.visit(page, path)
-            yield page
-            if has_scripts:
-                assert "[]" == page.ask("JSON.stringify(window.violations)")
-            assert "undefined" == page.ask("typeof window.pwned")
-
-    def visit(self, page: Page, path: str) -> None:
-        page.visit(self.node.admin_url + path)
-        page.wait("location.protocol == 'http:' && document.readyState == 'complete'")
-
-    def signature(self, name: str) -> str:
-        """The id of a difference whose place has this name."""
-
-        def found() -> list[str]:
-            return [row["id"] for row in self.node.get("diffs") if name in row["path"]]
-
-        until(found, f"the difference in {name}", within_s=20)
-        return found()[0]
-
-
-@pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
-    path = installed("chromium", chromium())
-    folder = tmp_path_factory.mktemp("room")
-    with ExitStack() as stack:
-        legacy = stack.enter_context(example_backend("legacy_backend", folder))
-        new = stack.enter_context(example_backend("new_backend", folder))
-        node = stack.enter_context(
-            serving(write_example(folder, legacy, new), folder, CHANGEOVER_DEBUG_TOKEN=DEBUG_TOKEN)
-        )
-        users = stack.enter_context(httpx.Client(base_url=node.url, trust_env=False))
-        users.post("/api/session", json={"username": "reader01", "password": "paper-boat-01"}).raise_for_status()
-        room = Room(node, stack.enter_context(running_chromium(path, folder)), users)
-        room.read(16)
-        room.signature("site_url")
-        until(lambda: sum(node.route("feeds")["users"].values()) >= 8, "the users in the store", within_s=20)
-        yield room
-        assert node.stop() == 0
-
-
-def fill(page: Page, form: str, **values: str) -> None:
-    """Writes into a form's fields and sends it by its button, as a person does; waits for the next page."""
-    page.ask("window.isLeft = false")
-    page.ask(
-        f"""(() => {{
-        const form = document.querySelector({json.dumps(form)});
-        for (const [name, value] of Object.entries({json.dumps(values)})) form.elements[name].value = value;
-        form.querySelector("button:not([type=button])").click();
-        }})()"""
-    )
-    page.wait("window.isLeft === undefined && document.readyState == 'complete'")
-
-
-def test_overview_is_live(room: Room):
-    """What users do appears without a reload, and the page stays the same document."""
-    with room.page("/") as page:
-        page.wait("document.getElementById('live-state')?.textContent == 'Live'")
-        page.ask("window.isSame = true")
-        before = room.node.route("feeds")["requests"]
-        room.read(3)
-        total = sum(before.values()) + 3
-        sum_shown = "[...document.querySelectorAll('#route-feeds td:nth-of-type(3) .number')]"
-        page.wait(f"{sum_shown}.map((each) => Number(each.textContent)).reduce((a, b) => a + b) == {total}")
-        assert page.ask("window.isSame")
-        assert "Live" == page.ask("document.getElementById('live-state').textContent")
-        assert [] == [path for path in asked(page) if path != "/live"]
-
-
-def asked(page: Page) -> list[str]:
-    """What the page's scripts have asked for and got in full: not a stream that goes on."""
-    entries = "performance.getEntriesByType('resource')"
-    found = page.ask(f"JSON.stringify([...new Set({entries}.map((each) => new URL(each.name).pathname))])")
-    return [path for path in json.loads(found) if not path.startswith("/static/")]
-
-
+LIVE = "document.getElementById('live-state')?.textContent == 'Live'"
+SHOWN = "[...document.querySelectorAll('#route-feeds td:nth-of-type(3) .number')]"
+SUM_SHOWN = f"{SHOWN}.map((each) => Number(each.textContent)).reduce((a, b) => a + b)"
 NO_STREAM = """
 window.EventSource = class {
     static CLOSED = 2;
@@ -148,65 +32,65 @@ window.EventSource = class {
     close() {}
 };
 """
+NO_CLIPBOARD = "Object.defineProperty(navigator, 'clipboard', {value: undefined});"
+LINKS = "[data-keys] tbody th a"
+with_and_without_scripts = pytest.mark.parametrize("has_scripts", [True, False], ids=["scripts", "no scripts"])
 
 
-def test_overview_asks_where_no_stream_comes_through(room: Room):
-    """As before a proxy that knows no streams; the page stays the same document."""
-    with room.page("/audit") as page:
-        page.call("Page.addScriptToEvaluateOnNewDocument", source=NO_STREAM)
-        room.visit(page, "/")
-        page.wait("document.getElementById('live-state')?.textContent == 'Live'")
-        page.ask("window.isSame = true")
-        room.read(2)
-        total = sum(room.node.route("feeds")["requests"].values())
-        sum_shown = "[...document.querySelectorAll('#route-feeds td:nth-of-type(3) .number')]"
-        page.wait(f"{sum_shown}.map((each) => Number(each.textContent)).reduce((a, b) => a + b) >= {total}")
-        assert page.ask("window.isSame")
+# --- the overview ---
+@pytest.mark.parametrize("before", ["", NO_STREAM], ids=["by the stream", "by asking"])
+def test_overview_is_live(room: Room, before: str):
+    """What users do appears without a reload, also where no stream comes through; the page stays the same document."""
+    with room.page("/", before=before) as page:
+        wait(page, LIVE)
+        page.evaluate("window.isSame = true")
+        total = room.seen() + 3
+        room.read(3)
+        wait(page, f"{SUM_SHOWN} == {total}")
+        assert page.evaluate("window.isSame")
+        assert "Live" == page.locator("#live-state").text_content()
+        assert ({"/"} if before else set()) == asked(page) - {"/live"}
 
 
+def asked(page: Page) -> set[str]:
+    """What the page's scripts have asked for and got in full: not a stream that goes on."""
+    entries = "performance.getEntriesByType('resource')"
+    found: list[str] = page.evaluate(f"{entries}.map((each) => new URL(each.name).pathname)")
+    return {path for path in found if not path.startswith("/static/")}
+
+
+# --- steering ---
 def test_slider_and_number_are_one(room: Room):
     """Whichever is moved; only with scripts there is a slider."""
-    slider, number = (f"document.querySelector('input[type={kind}]')" for kind in ("range", "number"))
     with room.page("/routes/feeds") as page:
-        page.ask(f"{slider}.value = 40; {slider}.dispatchEvent(new Event('input'))")
-        assert "40" == page.ask(f"{number}.value")
-        page.ask(f"{number}.value = 7; {number}.dispatchEvent(new Event('input'))")
-        assert ["7", False] == [page.ask(f"{slider}.value"), page.ask(f"{slider}.hidden")]
+        slider, number = (page.locator(f"input[type={kind}]").first for kind in ("range", "number"))
+        slider.fill("40")
+        assert "40" == number.input_value()
+        number.fill("7")
+        assert ("7", True) == (slider.input_value(), slider.is_visible())
     with room.page("/routes/feeds", has_scripts=False) as page:
-        assert page.ask(f"{slider}.hidden")
+        assert not page.locator("input[type=range]").is_visible()
 
 
-def test_difference_is_found_read_accepted_and_reopened(room: Room):
-    """From the list to the decision, by the page's own buttons; the hostile request is shown as text."""
-    id_ = room.signature("site_url")
-    with room.page("/diffs?route=feeds&text=site_url") as page:
-        page.ask("window.isLeft = false")
-        page.call("Input.dispatchKeyEvent", type="keyDown", key="j", text="j")
-        assert f"/diffs/{id_}?route=feeds&text=site_url" == page.ask("document.activeElement.getAttribute('href')")
-        page.ask("document.activeElement.click()")
-        page.wait("window.isLeft === undefined && document.readyState == 'complete'")
-        assert "New leaves out $.site_url." == page.ask("document.querySelector('h1').textContent.trim()")
-        assert page.ask(f"document.body.textContent.includes({json.dumps('x-note: ' + SCRIPT)})")
-        fill(page, "form:has([value=accept])", reason=f"later {SCRIPT}", owner="bo", ticket="T-1", who="Åda")
-        assert "known" == page.ask("document.querySelector('.chip').textContent")
-        assert page.ask(f"document.getElementById('decided').textContent.includes({json.dumps('later ' + SCRIPT)})")
-        assert "Åda" == page.ask("document.querySelector('[name=who]').value")  # remembered
-        fill(page, "form:has([value=reopen])", reason="sooner")
-        assert "new" == page.ask("document.querySelector('.chip').textContent")
-    actions = [(line["action"], line["who"]) for line in room.node.get("audit", subject=id_)]
-    assert [("diff.state", "Åda")] * 2 == actions
-
-
-def test_ignoring_shows_the_line_and_writes_it(room: Room):
-    """What is shown is what stands in the file then; the difference leaves those to be decided."""
-    id_ = room.signature("latest")
-    with room.page(f"/diffs/{id_}") as page:
-        fill(page, f"form[action='/diffs/{id_}/ignore']", reason="on purpose", who="ada")
-        line = page.ask("document.querySelector('.lines .added code').textContent")
-        assert line not in room.node.config.read_text().splitlines()
-        fill(page, "form:has([value=ignore])")
-        assert "ignored" == page.ask("document.querySelector('.chip').textContent")
-    assert line in room.node.config.read_text().splitlines()
+@with_and_without_scripts
+def test_percentage_is_previewed_set_and_set_back(room: Room, has_scripts: bool):
+    """A preview moves nobody; a large step wants the route's name; a step back doesn't."""
+    before = room.node.route("feeds")["percentage"]
+    with room.page("/routes/feeds", has_scripts=has_scripts) as page:
+        fill(page, "form[method=get]", percentage=f"{before + 20:g}")
+        assert "move forward" in str(page.locator(".preview").text_content())
+        assert before == room.node.route("feeds")["percentage"]
+        fill(page, "form[action$=rollout]", reason="a wave", confirm="search")
+        assert "Nothing was changed. from" in str(page.locator("[role=alert]").text_content())
+        assert before == room.node.route("feeds")["percentage"]
+        assert "a wave" == page.locator("form[action$=rollout] [name=reason]").input_value()  # what was given stays
+        fill(page, "form[action$=rollout]", confirm="feeds")
+        assert before + 20 == room.node.route("feeds")["percentage"]
+        fill(page, "form[method=get]", percentage=f"{before:g}")
+        assert "go back" in str(page.locator(".preview").text_content())
+        assert 0 == page.locator("[name=confirm]").count()
+        fill(page, "form[action$=rollout]", reason="enough")
+    assert before == room.node.route("feeds")["percentage"]
 
 
 def test_second_of_two_browsers_gets_a_conflict(room: Room):
@@ -214,75 +98,41 @@ def test_second_of_two_browsers_gets_a_conflict(room: Room):
     now = room.node.route("feeds")["percentage"]
     path = "/routes/feeds?percentage="
     with room.page(f"{path}{now + 1}") as one, room.page(f"{path}{now + 2}") as two:
-        assert "move forward" in one.ask("document.querySelector('.preview').textContent")
         fill(one, "form[action$=rollout]", reason="first", who="ada")
         fill(two, "form[action$=rollout]", reason="second", who="bo")
-        assert "Nothing was changed." in two.ask("document.querySelector('[role=alert]').textContent")
+        assert "Nothing was changed." in str(two.locator("[role=alert]").text_content())
     assert now + 1 == room.node.route("feeds")["percentage"]
     lines = room.node.get("audit", subject="feeds")
     assert ["first"] == [each["reason"] for each in lines if each["who"] in {"ada", "bo"}]
 
 
-def test_hold_and_release(room: Room):
+@with_and_without_scripts
+def test_hold_and_release(room: Room, has_scripts: bool):
     """At once and without the file."""
     before = room.node.config.read_text()
-    with room.page("/routes/feeds") as page:
+    with room.page("/routes/feeds", has_scripts=has_scripts) as page:
         fill(page, "form[action$=hold]", percentage="1", reason="errors")
         until(lambda: room.node.route("search")["effective_percentage"] == 1, "the hold", within_s=10)
-        assert "At most 1 %" in page.ask("document.querySelector('.steer').textContent")
-        fill(page, "form[action$=release]", reason="repaired")
+        assert "At most 1 %" in str(page.locator(".steer").text_content())
+        large = {"confirm": "feeds"} if page.locator("form[action$=release] [name=confirm]").count() else {}
+        fill(page, "form[action$=release]", reason="repaired", **large)
     assert None is room.node.route("feeds")["hold"]
     assert before == room.node.config.read_text()
 
 
-@pytest.mark.parametrize("has_scripts", [True, False], ids=["scripts", "no scripts"])
-def test_pages_fit_and_can_be_read(room: Room, has_scripts: bool):
-    """On any width nothing sticks out, in light and dark, with scripts and without; each has one heading."""
-    paths = ("/", "/diffs", f"/diffs/{room.signature('site_url')}", "/routes/feeds?percentage=50", "/progress")
-    for path in (*paths, "/explain?path=/api/feeds/7&user=9", "/audit"):
-        for width, scheme in ((390, "dark"), (1280, "light"), (1920, "light")):
-            with room.page(path, width, scheme, has_scripts=has_scripts) as page:
-                sticking_out = page.ask("Math.max(document.documentElement.scrollWidth - innerWidth, 0)")
-                assert (0, 1) == (sticking_out, page.ask("document.querySelectorAll('h1').length")), (path, width)
-
-
-PAGES = {
-    "overview": "/",
-    "differences": "/diffs",
-    "difference": "/diffs/{id}",
-    "ignore": "/diffs/{id}/ignore?reason=r",
-    "route": "/routes/feeds?percentage=50",
-    "progress": "/progress",
-    "explain": "/explain?path=/api/feeds/7&user=9",
-    "audit": "/audit",
-    "kill switch": "/kill-switch",
-    "error": "/nothing",
-}
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_page_is_accessible(room: Room, name: str):
-    """Axe finds no violation: small and dark, large and light."""
-    path = PAGES[name].format(id=room.signature("site_url"))
-    for width, scheme in ((390, "dark"), (1280, "light")):
-        with room.page(path, width, scheme) as page:
-            page.ask(AXE)
-            page.ask(RUN_AXE)
-            page.wait("window.found !== null")
-            assert [] == page.ask("window.found"), (width, scheme)
-
-
-def test_kill_switch_is_put_on_from_any_page_and_taken_off(room: Room):
+@with_and_without_scripts
+def test_kill_switch_is_put_on_from_any_page_and_taken_off(room: Room, has_scripts: bool):
     """A reason is enough; then nobody is on new, and it stands on each page."""
-    with room.page("/audit") as page:
-        page.ask("document.querySelector('.kill summary').click()")
+    with room.page("/audit", has_scripts=has_scripts) as page:
         fill(page, "form[action='/kill-switch']", reason="errors on new")
-        assert "It is on" == page.ask("document.querySelector('.panel h2').textContent")
+        assert "It is on" == page.locator(".panel h2").text_content()
         assert {0} == {route["effective_percentage"] for route in room.node.get("routes")}
         until(lambda: decision(room) == "kill_switch", "the workers to follow", within_s=5)
-        assert "errors on new" in page.ask("document.getElementById('notices').textContent")
+        page.goto("/progress")
+        assert "errors on new" in str(page.locator("#notices").text_content())
+        page.locator("#notices a").click()
         fill(page, "form[action='/kill-switch/off']", reason="repaired", confirm="off")
-        assert "It is off" == page.ask("document.querySelector('.panel h2').textContent")
+        assert "It is off" == page.locator(".panel h2").text_content()
     until(lambda: decision(room) != "kill_switch", "the workers to follow", within_s=5)
     assert ["kill_switch.off", "kill_switch.on"] == [line["action"] for line in room.node.get("audit", subject="*")][:2]
 
@@ -290,4 +140,125 @@ def test_kill_switch_is_put_on_from_any_page_and_taken_off(room: Room):
 def decision(room: Room) -> str:
     """Why a worker sent a request where it went."""
     answer = room.users.get("/api/feeds/7", headers={"x-changeover-debug": DEBUG_TOKEN})
+    room.asked += 1
     return dict(part.split("=") for part in answer.headers["x-changeover-backend"].split("; ")[1:])["reason"]
+
+
+# --- differences ---
+def test_keys_go_along_the_list_and_from_page_to_page(room: Room):
+    """`j` down, `k` up, Enter opens, `n` and `p` from one to the next; none of them where somebody writes."""
+    with room.page("/diffs?route=feeds") as page:
+        first, second = page.locator(LINKS).evaluate_all("(all) => all.slice(0, 2).map((each) => each.href)")
+        for key, expected in (("j", first), ("j", second), ("k", first), ("k", first)):
+            page.keyboard.press(key)
+            assert expected == page.evaluate("document.activeElement.href")
+        for key, expected in (("Enter", first), ("n", second), ("p", first)):
+            with page.expect_navigation():
+                page.keyboard.press(key)
+            assert expected == page.url
+        page.locator("summary", has_text="Accept").click()
+        reason = page.locator("form:has([value=accept]) [name=reason]")
+        reason.press_sequentially("jnp")
+        assert ("jnp", first) == (reason.input_value(), page.url)
+
+
+@with_and_without_scripts
+def test_difference_is_found_read_accepted_and_reopened(room: Room, has_scripts: bool):
+    """From the list to the decision, by the page's own buttons; the hostile request is shown as text."""
+    id_ = room.signature("site_url")
+    with room.page("/diffs", has_scripts=has_scripts) as page:
+        fill(page, "form[role=search]", text="site_url")
+        page.locator(LINKS).click()
+        page.wait_for_url(f"**/diffs/{id_}?text=site_url")
+        assert "New leaves out $.site_url." == str(page.locator("h1").text_content()).strip()
+        assert f"x-note: {SCRIPT}" in str(page.locator("body").text_content())
+        fill(page, "form:has([value=accept])", reason=f"later {SCRIPT}", owner="bo", ticket="T-1", who="Åda")
+        assert "known" == page.locator(".chip").first.text_content()
+        assert f"later {SCRIPT}" in str(page.locator("#decided").text_content())
+        assert "Åda" == page.locator("[name=who]").first.input_value()  # remembered
+        fill(page, "form:has([value=reopen])", reason="sooner")
+        assert "new" == page.locator(".chip").first.text_content()
+    actions = [(line["action"], line["who"]) for line in room.node.get("audit", subject=id_)]
+    assert [("diff.state", "Åda")] * 2 == actions[:2]
+
+
+@pytest.mark.parametrize(
+    ("place", "has_scripts"), [("latest", True), ("published", False)], ids=["scripts", "no scripts"]
+)
+def test_ignoring_shows_the_line_and_writes_it(room: Room, place: str, has_scripts: bool):
+    """What is shown is what stands in the file then; the difference leaves those to be decided."""
+    id_ = room.signature(place)
+    with room.page(f"/diffs/{id_}", has_scripts=has_scripts) as page:
+        fill(page, f"form[action='/diffs/{id_}/ignore']", reason="on purpose", who="ada")
+        line = page.locator(".lines .added code").text_content()
+        assert line not in room.node.config.read_text().splitlines()
+        fill(page, "form:has([value=ignore])")
+        assert "ignored" == page.locator(".chip").first.text_content()
+    assert line in room.node.config.read_text().splitlines()
+
+
+def test_example_is_tried_again(room: Room):
+    """What both backends answer now stands above the page, and what they were not sent: the session is masked."""
+    with room.page(f"/diffs/{room.signature('site_url')}") as page:
+        fill(page, "form.again")
+        said = page.locator(".notice[role=status]").inner_text()
+        wanted = (
+            "Tried again: nothing can be concluded.",
+            "legacy 401, new 401",
+            "Sent without what is masked: cookie",
+        )
+        assert [] == [each for each in wanted if each not in said], said
+        look_over(page)
+
+
+def test_curl_command_is_copied_and_works(room: Room):
+    """By a button that only scripts show; the text itself stands there to be selected."""
+    installed("curl", shutil.which("curl"))
+    path = f"/diffs/{room.signature('site_url')}"
+    with room.page(path) as page:
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.locator("summary", has_text="curl").first.click()
+        page.get_by_role("button", name="Copy", exact=False).first.click()
+        page.get_by_text("Copied").first.wait_for()
+        copied = str(page.evaluate("navigator.clipboard.readText()"))
+        assert shown_command(page) == copied
+    with_cookie = f"{copied} -H 'cookie: session={room.users.cookies['session']}'"  # which is masked
+    said = subprocess.run(["sh", "-c", with_cookie], capture_output=True, text=True, timeout=30, check=False)
+    assert (0, "HTTP/1.1 200 OK") == (said.returncode, said.stdout.partition("\n")[0].strip()), said
+    with room.page(path, before=NO_CLIPBOARD) as page:  # as on http:// of another machine
+        page.locator("summary", has_text="curl").first.click()
+        page.get_by_role("button", name="Copy", exact=False).first.click()
+        page.get_by_text("Copied").first.wait_for()
+        page.locator("summary", has_text="Accept").click()
+        reason = page.locator("form:has([value=accept]) [name=reason]")
+        reason.evaluate("(field) => field.removeAttribute('maxlength')")
+        reason.press("Control+V")
+        assert shown_command(page).replace("\n", " ").split() == reason.input_value().split()
+    with room.page(path, has_scripts=False) as page:
+        page.locator("summary", has_text="curl").first.click()
+        assert 0 == page.get_by_role("button", name="Copy", exact=False).count()
+        assert copied == shown_command(page)
+
+
+def shown_command(page: Page) -> str:
+    """The first one."""
+    return page.locator("pre.command").first.inner_text()
+
+
+def test_files_are_downloaded(room: Room):
+    """A difference's examples for other tools, and the audit for a spreadsheet."""
+    id_ = room.signature("site_url")
+    with room.held("feeds", percentage=5, reason=f"={SCRIPT}"), room.page(f"/diffs/{id_}") as page:
+        name, har = download(page, "all as HAR")
+        assert (f"changeover-{id_}.har", "1.2") == (name, json.loads(har)["log"]["version"])
+        page.goto("/audit?subject=feeds")
+        name, table = download(page, "CSV")
+        lines = list(csv.DictReader(table.removeprefix("\ufeff").splitlines()))
+        assert ("changeover-audit.csv", f"'={SCRIPT}") == (name, lines[0]["reason"])
+
+
+def download(page: Page, link: str) -> tuple[str, str]:
+    """Its name and its text."""
+    with page.expect_download() as loading:
+        page.get_by_role("link", name=link, exact=True).click()
+    return loading.value.suggested_filename, Path(loading.value.path()).read_text()

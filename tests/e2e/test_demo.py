@@ -43,8 +43,8 @@ def test_demo_shows_each_named_difference_as_one_signature_and_nothing_else(
     with serving(file, tmp_path, verb="demo") as node:
         node.program.wait_until(lambda: len(found_signatures(node)) >= len(named), "nine signatures", within_s=FOUND_S)
         figure(f"demo: {len(named)} signatures after {time.monotonic() - began:.1f} s (promised: a minute)")
-        enough = totals(node)["pairs"] + 500
-        node.program.wait_until(lambda: totals(node)["pairs"] >= enough, "500 pairs more", within_s=120)
+        enough = totals(node)["pairs"] + 200
+        node.program.wait_until(lambda: totals(node)["pairs"] >= enough, "200 pairs more", within_s=120)
 
         assert named == found_signatures(node)
         feeds = node.route("feeds")
@@ -68,13 +68,13 @@ def test_backends_without_differences_give_no_mismatch_in_2000_pairs(tmp_path: P
         readers = (sys.executable, "-m", "proxy.demo", "--url", node.url, "--rate", str(RATE))
         with Program("readers", readers, tmp_path) as traffic:
             began = time.monotonic()
-            traffic.wait_until(lambda: totals(node)["pairs"] >= PAIRS, f"{PAIRS} pairs", within_s=150)
+            # Compared, not served: on a busy machine some shadows are shed.
+            traffic.wait_until(lambda: totals(node)["compared"] >= PAIRS, f"{PAIRS} pairs", within_s=200)
             took_s = time.monotonic() - began
             assert traffic.stop() == 0
             assert [] == traffic.events("reader.failed")
         seen = totals(node)
-        figure(f"no bugs: {seen['pairs']} pairs in {took_s:.0f} s, {seen['mismatches']} mismatches")
+        figure(f"no bugs: {seen['compared']} pairs in {took_s:.0f} s, {seen['mismatches']} mismatches")
         assert (0, []) == (seen["mismatches"], node.get("diffs"))
         assert {"legacy": 0, "new": 0} == seen["failed"]
-        assert seen["compared"] >= PAIRS
         assert node.stop() == 0

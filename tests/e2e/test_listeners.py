@@ -65,6 +65,7 @@ def test_node_on_unix_sockets_serves_and_leaves_none(config: Path, tmp_path: Pat
     with node(config, tmp_path, *flags) as program:
         started = program.events("node.starting")[0]
         assert (f"unix:{users}", f"unix:{admin}") == (started["users"], started["admin"])
+        assert [(1, 2)] == [(each["sockets"], each["workers"]) for each in program.events("listener.shared")]
         with unix_user(users) as user:
             assert [200] * 20 == [user.get(TARGET).status_code for _ in range(20)]
         asked = changeover("health", "--admin-url", f"unix:{admin}")

@@ -88,7 +88,7 @@ def test_rolling_restarts_one_after_the_other_fail_no_request(tmp_path: Path, fi
 def test_rolling_restart_lets_a_request_in_flight_end(tmp_path: Path):
     """The old worker answers what it has begun, says that the connection ends, and only then is gone."""
     with two_sided_node(tmp_path) as (node, legacy, _), ExitStack() as stack:
-        legacy.behaviour = "late"
+        legacy.behaviour = "held"
         legacy.arrived.clear()
         user = stack.enter_context(httpx.Client(base_url=node.url, headers={"x-user-id": "user-1"}, timeout=30))
         answers: list[httpx.Response] = []
@@ -98,7 +98,9 @@ def test_rolling_restart_lets_a_request_in_flight_end(tmp_path: Path):
         (old,) = worker_processes(node)
         node.program.process.send_signal(signal.SIGUSR2)
         wait_rolled(node, 1)
+        node.program.wait_until(lambda: node.program.events("worker.draining"), "the old worker to drain")
         assert is_running(old)
+        legacy.let_go()
         asking.join(30)
         assert [(200, "close")] == [(each.status_code, each.headers.get("connection")) for each in answers]
         until(lambda: worker_processes(node) == {node.pid_of("worker-1")}, "the old worker gone", within_s=20)

@@ -177,26 +177,22 @@ def test_users_move_by_the_formula_forward_only_and_back_last_in_first(tmp_path:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not has_wrk(), reason="wrk is not installed; the test below makes its own load")
-def test_twenty_changes_under_the_load_of_wrk_fail_no_request(tmp_path: Path, figure: Callable[[str], None]):
-    """Operators change the percentage twenty times while wrk asks as fast as it can: every answer is a good one."""
-    with feeds_node(tmp_path) as node:
-        with wrk(node.port, TARGET, tmp_path) as load:
-            change_twenty_times(node)
-        figure(f"twenty changes under wrk: {load.requests} requests, {load.failures} failed")
-        assert (0, True) == (load.failures, load.requests > 1_000), load.printed
-        assert node.stop() == 0
-
-
-@pytest.mark.slow
 def test_twenty_changes_reach_two_workers_and_fail_no_request(tmp_path: Path, figure: Callable[[str], None]):
-    """The same with two workers and a client that looks at each answer; both sides have served."""
-    with feeds_node(tmp_path, "--workers", "2") as node:
+    """Operators change the percentage twenty times under load: every answer is a good one, and both sides have served.
+
+    A client looks at each of its answers; where there is wrk, it asks beside it as fast as it can.
+    """
+    with feeds_node(tmp_path, "--workers", "2") as node, ExitStack() as stack:
+        fast = stack.enter_context(wrk(node.port, TARGET, tmp_path)) if has_wrk() else None
         with Load(node.port, lambda n: get(TARGET, KEYS[n * 7919 % len(KEYS)]), pause_s=0.005) as load:
             load.wait_answers(100)
             change_twenty_times(node)
+        stack.close()
         figure(f"twenty changes, two workers: {len(load.answers)} requests, {len(load.bad)} failed")
         assert ([], {"legacy", "new"}) == (load.bad, set(load.by_backend))
+        if fast is not None:
+            figure(f"twenty changes under wrk: {fast.requests} requests, {fast.failures} failed")
+            assert (0, True) == (fast.failures, fast.requests > 1_000), fast.printed
         assert node.stop() == 0
 
 

@@ -117,6 +117,18 @@ def test_manager_is_told_each_state_of_the_service(tmp_path: Path):
                 program.process.send_signal(signal.SIGHUP)
                 assert manager.wait_for("RELOADING=1")[1].startswith("MONOTONIC_USEC=")
                 manager.wait_for("READY=1")
+                good = config.read_text()
+                config.write_text(good.replace("version: 1", "version: 0", 1))
+                program.process.send_signal(signal.SIGHUP)
+                manager.wait_for("RELOADING=1")
+                status = manager.wait_for("READY=1")[1]
+                place = f"{config}:{1 + good[: good.index('version: 1')].count(chr(10))}:"
+                assert status.startswith(
+                    f"STATUS=serving; the config is refused, the last good one is in force: {place}"
+                )
+                config.write_text(good)
+                manager.wait_for("STATUS=serving")
+
                 rows = client.get(f"{url_of(admin)}/api/v1/routes").json()
                 assert 25 == next(row["percentage"] for row in rows if row["name"] == "feeds")
 
@@ -198,6 +210,7 @@ def test_two_sockets_on_one_address_are_one_for_each_worker(tmp_path: Path):
             assert {b"HTTP/1.1 200"} == {client.recv(1 << 16)[:12] for client in clients}
             owned = sorted(connections_of(pid, node.port) for pid in current_workers(node, 2).values())
             assert (64, True) == (sum(owned), owned[0] >= 12)
+            assert [] == node.program.events("listener.shared")
             assert node.stop() == 0
 
 

@@ -61,6 +61,21 @@ def test_counts_are_added_up_over_batches_and_nodes(store: Store, sighting: Buil
     assert Rates(6, 30, 8, 70, 3) == rates(store, sighting())
 
 
+def test_answers_alone_are_added_up_and_halved(store: Store, sighting: Build, clock: Any) -> None:
+    """They come back as they were added, from all nodes, and fade with the rest."""
+    signature = sighting().signature
+    for node in ("one", "two"):
+        shown = {place_id(signature): Shown("feeds", 20, 30, 10, 21, 8, 13)}
+        store.write(
+            Batch(
+                node, clock.now, {("feeds", 1): {"self_matches": 50, "match": 50}}, sightings=[sighting()], shown=shown
+            )
+        )
+    assert Rates(40, 100, 60, 100, 20, 42, 16, 26) == rates(store, sighting())
+    store.sweep(clock.now + HALVED_AFTER_S + 1, 10 * HALVED_AFTER_S, 10**12)
+    assert Rates(20, 50, 30, 50, 10, 21, 8, 13) == rates(store, sighting())
+
+
 def test_counts_of_a_route_stay_with_it(store: Store, sighting: Build) -> None:
     """Another route's noise runs say nothing."""
     write(store, sighting(), of_self=(2, 10), of_new=(3, 30))

@@ -99,7 +99,7 @@ def test_upgrade_keeps_what_the_first_schema_held(url: str) -> None:
             connection.exec_driver_sql(f"INSERT INTO signatures ({names}) VALUES ({marks})")
     store.upgrade()
     store.check_schema()
-    assert ("0005", [("known", 3, "", (), ""), ("new", 2, "", (), "")]) == (
+    assert ("0009", [("known", 3, "", (), ""), ("new", 2, "", (), "")]) == (
         head(),
         [(row.state, row.count, row.rule, row.versions, row.who) for row in store.signatures()],
     )

@@ -12,13 +12,16 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from proxy.core.model import LEGACY, NEW
 from proxy.errors import StoreError
-from proxy.store import Store
+from proxy.store import Batch, Store
 from proxy.store.schema import head
 from proxy.store.tables import METADATA
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
+
+    from sqlalchemy import Connection
 
 UPGRADE = "import sys; from proxy.store import Store; s = Store(sys.argv[1]); s.upgrade(); print(s.installation_id())"
 
@@ -113,3 +116,45 @@ def test_postgres_is_not_upgraded_by_use_and_works_once_it_is(postgres_url: str)
     assert {} == early.totals()
     for store in (early, operator):
         store.close()
+
+
+def test_upgrade_adds_up_what_was_served_before(store: Store) -> None:
+    """By node and minute, over all routes; what nobody was served with is nothing."""
+    for node, route, minute, counts in (
+        ("a", "feeds", 60, {"served.legacy": 3_000_000_000, "served.new": 1}),
+        ("a", "items", 60, {"served.new": 2}),
+        ("b", "items", 120, {"served.legacy": 4}),
+    ):
+        store.write(Batch(node, 0.0, {(route, minute): counts}))
+    before = store.served(0, 1)
+    with store._database.writing() as connection:
+        connection.exec_driver_sql("DROP TABLE served_minutes")
+        undo(connection, {"noise_places": ("new_alone", "first_alone", "again_alone")})
+    set_revision(store, "0005")
+    store.upgrade()
+    assert {60: (3_000_000_000, 3), 120: (4, 0)} == before == store.served(0, 1)
+
+
+SINCE_0007 = {"routes": ("legacy_users", "new_users", "recounted_at"), "signatures": ("fixed_at",)}
+
+
+def undo(connection: Connection, columns: Mapping[str, Sequence[str]]) -> None:
+    """Takes back what revisions after 0007 have added, and more columns."""
+    connection.exec_driver_sql("DROP INDEX ix_audit_subject")
+    for table in ("route_days", "route_windows", "nodes"):
+        connection.exec_driver_sql(f"DROP TABLE {table}")
+    for table, names in {**SINCE_0007, **columns}.items():
+        for name in names:
+            connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {name}")
+
+
+def test_upgrade_counts_the_users_that_were_there_before(store: Store) -> None:
+    """On each side of each route."""
+    store.write(Batch("a", 1.0, users={("feeds", LEGACY): [1, 2, 3], ("feeds", NEW): [4], ("items", NEW): [1]}))
+    before = store.user_counts()
+    with store._database.writing() as connection:
+        undo(connection, {})
+    set_revision(store, "0007")
+    store.upgrade()
+    expected = {"feeds": {"legacy": 3, "new": 1}, "items": {"legacy": 0, "new": 1}}
+    assert expected == before == store.user_counts()

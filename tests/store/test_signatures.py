@@ -90,13 +90,23 @@ def test_signatures_refuse_an_unknown_state(store: Store) -> None:
 
 
 def test_signatures_beyond_the_limit_are_counted_as_overflow(url: str, open_store: Open, sighting: Build) -> None:
-    """A route keeps its first signatures and goes on counting them; what found no room is told, none is lost."""
-    store = open_store(url, limits=Limits(signatures_per_route=2))
-    assert ({}, {}) == left_out(store, sighting("a"), sighting("b", count=5))
+    """The rarest gives way to a new one, not to a second of the batch; what has no place is told, none is lost."""
+    store = open_store(url, limits=Limits(signatures_per_route=3))
+    assert ({}, {}) == left_out(store, sighting("a"), sighting("b", count=5), sighting("e", count=6))
     late = [sighting("c", count=3), sighting("a", count=4), sighting("d"), sighting("z", route="search")]
-    assert ({"feeds": 4}, {}) == left_out(store, *late)
+    assert ({"feeds": 6}, {}) == left_out(store, *late)
     counts = {(row.route, row.path): row.count for row in store.signatures()}
-    assert {("feeds", "$.a"): 5, ("feeds", "$.b"): 5, ("search", "$.z"): 1} == counts
+    assert {("feeds", "$.a"): 5, ("feeds", "$.c"): 3, ("feeds", "$.e"): 6, ("search", "$.z"): 1} == counts
+
+
+def test_signature_that_somebody_decided_about_gives_way_to_none(url: str, open_store: Open, sighting: Build) -> None:
+    """However rare it is, and even where no other one could: then the new one finds no room."""
+    store = open_store(url, limits=Limits(signatures_per_route=1))
+    rare = sighting("a")
+    write(store, rare)
+    store.set_state(rare.signature.id, "known", "ada", "")
+    assert ({"feeds": 9}, {}) == left_out(store, sighting("b", count=9))
+    assert ["$.a"] == [row.path for row in store.signatures()]
 
 
 def test_signatures_are_exact_and_bounded_with_two_writers_at_once(url: str, open_store: Open, sighting: Build) -> None:
@@ -110,7 +120,7 @@ def test_signatures_are_exact_and_bounded_with_two_writers_at_once(url: str, ope
     with ThreadPoolExecutor(2) as pool:
         overflow = sum(pool.map(flood, stores))
     rows = stores[0].signatures()
-    assert (20, [20] * 20, 200) == (len(rows), [row.count for row in rows], overflow)
+    assert (20, 600) == (len(rows), sum(row.count for row in rows) + overflow)
 
 
 @pytest.mark.postgres
@@ -227,6 +237,17 @@ def test_signature_is_fixed_when_pairs_come_without_it(store: Store, sighting: B
     assert ("new", "fixed") == (before, state(store))
     assert ["fixed"] == [row.state for row in store.signatures(state="fixed")]
     assert [] == store.signatures(state="new")
+
+
+@pytest.mark.parametrize("reason", ["status", "kind", "size", "unlisted"])
+def test_pairs_compared_in_part_fix_nothing(store: Store, sighting: Build, clock: Any, reason: str) -> None:
+    """An answer that became a 500 doesn't show that the difference in its body has gone."""
+    write(store, sighting(count=60), mismatch=60)
+    clock.now += 3600
+    write(store, **{"mismatch": 80, f"partly.{reason}": 80})
+    in_part = state(store)
+    write(store, match=80)
+    assert ("new", "fixed") == (in_part, state(store))
 
 
 def test_signature_that_was_fixed_and_comes_back_has_regressed(store: Store, sighting: Build, clock: Any) -> None:

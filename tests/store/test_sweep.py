@@ -149,3 +149,12 @@ def test_sweep_is_left_to_the_node_that_is_sweeping(postgres_url: str, open_stor
         assert sweep_module._is_ours(connection)
         assert Swept() == removed(store.sweep(clock.now, DAY_S, PLENTY))
     assert Swept(users=1) == removed(store.sweep(clock.now, DAY_S, PLENTY))
+
+
+def test_sweep_removes_what_was_served_long_ago(store: Store, clock: Any) -> None:
+    """As old as other minutes; it isn't folded, as there is a row a minute only."""
+    for days in (31, 29, 1):
+        minute = int(clock.now // 60) - days * 1_440
+        store.write(Batch("one", clock.now, {("feeds", minute): {"served.new": days}}))
+    assert 1 == store.sweep(clock.now, 30 * DAY_S, PLENTY).served_minutes
+    assert [(0, 29), (0, 1)] == list(store.served(0, 1).values())

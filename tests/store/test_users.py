@@ -5,14 +5,16 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from proxy.core.model import LEGACY, NEW, Side
 from proxy.store import Batch, Limits, Store
-from proxy.store.tables import USERS
+from proxy.store.tables import ROUTES, USERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+
+    from tests.store.conftest import Clock
 
 
 def seen(side: Side, hashes: Collection[int], at: float = 0.0, route: str = "feeds") -> Batch:
@@ -87,6 +89,47 @@ def test_users_beyond_the_limit_are_estimated_from_a_bounded_sample(url: str, op
     assert kept(store) <= limit
     assert abs(counts[LEGACY] + counts[NEW] - 40_000) < 40_000 * error
     assert abs(counts[NEW] / (counts[LEGACY] + counts[NEW]) - 0.25) < error
+
+
+def test_numbers_beside_the_route_are_those_of_its_rows(url: str, open_store: Callable[..., Store]) -> None:
+    """Whatever was written late, moved, thinned or swept: what is shown is what counting would find."""
+    store = open_store(url, limits=Limits(users_per_route=300))
+    source = random.Random(5)
+    for step in range(60):
+        hashes = [source.getrandbits(8) for _ in range(source.randrange(40))]
+        hashes += [source.getrandbits(64) for _ in range(source.randrange(40))]
+        route, side = source.choice(("feeds", "items")), source.choice((LEGACY, NEW))
+        store.write(seen(side, hashes, at=float(step - source.choice((0, 0, 5))), route=route))
+        if step % 10 == 9:
+            store.sweep(float(step), 25.0, 10**12)
+        assert counted(store) == store.user_counts()
+
+
+def counted(store: Store) -> dict[str, dict[str, int]]:
+    with store._database.reading() as connection:
+        rows = connection.execute(
+            select(USERS.c.route, USERS.c.side, func.count(), ROUTES.c.user_level)
+            .join(ROUTES, ROUTES.c.route == USERS.c.route)
+            .group_by(USERS.c.route, USERS.c.side, ROUTES.c.user_level)
+        ).all()
+    return {
+        route: {side: sum(number << level for at, on, number, level in rows if (at, on) == (route, side))
+                for side in ("legacy", "new")}
+        for route in {row[0] for row in rows}
+    }  # fmt: skip
+
+
+def test_sweep_counts_anew_what_another_version_has_written(store: Store, clock: Clock) -> None:
+    """Once an hour: a node that isn't updated yet writes users and leaves the numbers alone."""
+    store.write(seen(LEGACY, [1, 2, 3], at=clock.now))
+    with store._database.writing() as connection:
+        connection.execute(delete(USERS).where(USERS.c.hash == 2))
+    store.sweep(clock.now, 60.0, 10**12)
+    assert {"feeds": {"legacy": 2, "new": 0}} == store.user_counts()
+    with store._database.writing() as connection:
+        connection.execute(delete(USERS).where(USERS.c.hash == 1))
+    store.sweep(clock.now + 60.0, 600.0, 10**12)
+    assert {"feeds": {"legacy": 2, "new": 0}} == store.user_counts()
 
 
 def test_users_sample_is_the_same_in_any_order(url: str, open_store: Callable[..., Store]) -> None:

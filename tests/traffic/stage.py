@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 
     from proxy.core.model import Rollout
+    from proxy.traffic.serving import WorkerServer
     from tests.traffic.wire import Asked
 
 ALL = 100_000
@@ -121,7 +122,12 @@ class Stage:
     control: Control
     folder: Path
     logs: list[MutableMapping[str, Any]]
+    server: WorkerServer
     taken: Counter[str] = field(default_factory=Counter)
+
+    def begin_drain(self) -> None:
+        """What SIGTERM does."""
+        self.server.should_exit = True
 
     async def ask(self, method: str = "GET", target: str = "/", *fields: str, **options: Any) -> Reply:
         """One request on a connection of its own."""
@@ -141,7 +147,9 @@ class Stage:
     async def settle_shadows(self) -> None:
         """Until no request, shadow or encoding is under way."""
         worker = self.worker
-        await until(lambda: not (worker.handler.in_flight or len(worker.shadows) or len(worker.masking)))
+        await until(
+            lambda: not (worker.handler.in_flight or len(worker.shadows) or len(worker.evidence) or len(worker.masking))
+        )
 
     async def settle(self) -> Counter[str]:
         """The counters of all routes, once no request, shadow or encoding is under way."""
@@ -149,7 +157,11 @@ class Stage:
         await self.settle_shadows()
         if self.control.acks:
             await until(lambda: not worker.link._unacked)
-        for counts in worker.tally.take()["routes"].values():
+        return self.counts()
+
+    def counts(self) -> Counter[str]:
+        """The counters of all routes so far."""
+        for counts in self.worker.tally.take()["routes"].values():
             self.taken.update(counts)
         return self.control.counts + self.taken
 
@@ -239,8 +251,8 @@ async def staged(
         made = make_stage_rollout(legacy_port or sides[0].port, new_port or sides[1].port, **rollout)
         given: dict[str, Any] = {"state_dir": folder, "drain_s": 1.0} | (settings or {})
         try:
-            async with _serving(Settings(**given), made, make_upstream, listener) as (worker, port):
-                stage = Stage(worker, port, sides[0], sides[1], control, folder, logs)
+            async with _serving(Settings(**given), made, make_upstream, listener) as (worker, port, server):
+                stage = Stage(worker, port, sides[0], sides[1], control, folder, logs, server)
                 if is_linked:
                     await control.wait(lambda: control.hellos)
                 yield stage
@@ -249,6 +261,7 @@ async def staged(
             for side in sides:
                 await side.stop()
             logging.getLogger("uvicorn.error").removeHandler(faults)
+        assert [] == [fault for side in sides for fault in side.faults]
         if not has_faults:
             assert [] == unhandled
             assert [] == [message for message in faults.messages if message != _EXPECTED]
@@ -258,14 +271,14 @@ async def staged(
 @asynccontextmanager
 async def _serving(
     settings: Settings, rollout: Rollout, make_upstream: Any, listener: socket.socket | None
-) -> AsyncIterator[tuple[Worker, int]]:
+) -> AsyncIterator[tuple[Worker, int, WorkerServer]]:
     listener = listener or socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1] if listener.family == socket.AF_INET else 0
     async with working(settings, rollout, b"k" * 32, "worker-1", make_upstream) as worker:
         server = worker_server(worker, settings)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
-            yield worker, port
+            yield worker, port, server
         finally:
             server.should_exit = True
             await serving

@@ -78,6 +78,13 @@ class Truncating(httpx.AsyncBaseTransport, httpx.AsyncByteStream):
         raise httpx.RemoteProtocolError("peer closed connection")
 
 
+class Resetting(httpx.AsyncBaseTransport):
+    """Answers 205 with a body that has no place there."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return httpx.Response(205, headers={"x-a": "1"}, content=b"hello")
+
+
 class Hanging(httpx.AsyncBaseTransport):
     """Waits until it is cancelled, which it notes."""
 
@@ -95,6 +102,20 @@ class Hanging(httpx.AsyncBaseTransport):
 
 def adapted(tasks: Tasks, transport: httpx.AsyncBaseTransport) -> Any:
     return lambda backend, purpose, deadlines: AdapterUpstream(backend, transport, tasks)
+
+
+def test_adapter_passes_no_body_of_a_205() -> None:
+    """RFC 9110 §15.3.6, and the user's connection goes on."""
+
+    async def scenario() -> None:
+        async with Tasks() as tasks, staged(make_upstream=adapted(tasks, Resetting())) as stage, stage.client() as user:
+            for _ in range(2):
+                await user.send(request())
+                reply = await user.answer()
+                assert ("HTTP/1.1 205 Reset Content", b"", "1") == (reply.head.start, reply.body, reply.head.get("x-a"))
+                assert ["0"] == reply.head.all("content-length")
+
+    run(scenario())
 
 
 def test_adapter_passes_get_and_its_answer() -> None:
@@ -169,7 +190,7 @@ def test_adapter_ends_an_upload_that_nobody_reads() -> None:
     [
         (httpx.ConnectError("refused"), 502, "connect"),
         (httpx.ConnectTimeout("slow"), 504, "connect"),
-        (httpx.PoolTimeout("full"), 504, "pool"),
+        (httpx.PoolTimeout("full"), 503, "pool"),
         (httpx.ReadTimeout("slow"), 504, "read"),
         (httpx.WriteTimeout("slow"), 504, "write"),
         (httpx.ReadError("reset"), 502, "read"),
@@ -182,7 +203,7 @@ def test_adapter_ends_an_upload_that_nobody_reads() -> None:
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
 )
 def test_adapter_maps_errors(error: Exception, status: int, phase: str) -> None:
-    """What a transport raises is ours at the border: 502 or 504, with its phase in the log."""
+    """What a transport raises is ours at the border: 502, 503 or 504, with its phase in the log."""
 
     async def scenario() -> None:
         async with (

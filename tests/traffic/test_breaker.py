@@ -167,6 +167,42 @@ def test_breaker_bears_users_who_leave() -> None:
     run(scenario())
 
 
+def test_breaker_bears_users_who_find_all_connections_taken() -> None:
+    """New was not asked, so that proves nothing against it; who has a connection is served."""
+
+    async def scenario() -> None:
+        rule = BreakerRule(failure_percentage=1, min_requests=1)
+        timeouts = Timeouts(pool_s=0.05)
+        fields = ON_NEW | {"timeouts": timeouts, "breaker": rule, "connections": 1}
+        async with staged(ok(b"legacy"), hang, **fields) as stage, stage.client() as user:
+            await user.send(request())
+            await stage.new.wait_asked()
+            assert [503] * 5 == [(await stage.ask(method)).status for method in ("GET", "POST", "GET", "PUT", "GET")]
+            counts = stage.counts()
+            assert (5, 1, 0) == (counts["failed.new"], len(stage.new.asked), len(stage.legacy.asked))
+            assert state(stage) is State.CLOSED
+
+    run(scenario())
+
+
+def test_breaker_bears_users_who_fall_back_because_all_connections_are_taken() -> None:
+    """Legacy stands in where the request may be repeated, as for any other failure (law 4); new keeps its users."""
+
+    async def scenario() -> None:
+        rule = BreakerRule(failure_percentage=1, min_requests=1)
+        fields = ON_NEW | {"timeouts": Timeouts(pool_s=0.05), "breaker": rule, "connections": 1, "fallback": True}
+        async with staged(ok(b"legacy"), hang, **fields) as stage, stage.client() as user:
+            await user.send(request())
+            await stage.new.wait_asked()
+            assert [200, 503] == [(await stage.ask(method)).status for method in ("GET", "POST")]
+            counts = stage.counts()
+            assert (1, 1, 1) == (counts["fallback"], counts["failed.new"], len(stage.legacy.asked))
+            assert ["pool"] == [event["changeover.fell_back"] for event in stage.events("request.served")]
+            assert state(stage) is State.CLOSED
+
+    run(scenario())
+
+
 def test_breaker_bears_stale_connections_that_a_retry_mends() -> None:
     """A request that got its answer in the second try is one answer, and no failure."""
 
@@ -397,6 +433,24 @@ def test_breaker_frees_the_place_of_a_trial_whose_user_left() -> None:
                 await stage.settle()
             assert state(stage) is State.HALF_OPEN
             assert 0 == breaker_of(stage)._trials
+
+    run(scenario())
+
+
+def test_breaker_frees_the_place_of_a_trial_that_finds_no_connection() -> None:
+    """One user of the time before has new's only connection: trials come to nothing, one after the other."""
+
+    async def scenario() -> None:
+        fields = ON_NEW | {"timeouts": Timeouts(pool_s=0.05), "connections": 1}
+        async with staged(ok(b"legacy"), BUSY, **fields) as stage, stage.client() as user:
+            await break_new(stage)
+            stage.new.behave = hang
+            cool(stage)
+            await user.send(request())
+            await stage.new.wait_asked(RULE.min_requests + 1)
+            statuses = [(await stage.ask()).status for _ in range(2 * TRIALS_AT_ONCE)]
+            assert [503] * 2 * TRIALS_AT_ONCE == statuses
+            assert (State.HALF_OPEN, 1) == (state(stage), breaker_of(stage)._trials)
 
     run(scenario())
 

@@ -16,6 +16,8 @@ BEFORE = {
     "half a status line": b"HTTP/1.1 20",
     "half a head": b"HTTP/1.1 200 OK\r\ncontent-le",
     "garbage": b"\x00\xfe\xed\r\n\r\n",
+    "empty line before it": b"\r\n" + ok(b"hello"),
+    "empty lines and garbage before it": b"\r\n\r\nEVIL" + ok(b"hello"),
     "another protocol": b"SSH-2.0-OpenSSH_9.2p1\r\n",
     "HTTP/0.9": b"<html>hello</html>",
     "two lengths": b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello!",

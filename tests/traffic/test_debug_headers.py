@@ -11,6 +11,7 @@ from tests.traffic.wire import ok, run
 
 TOKEN = "a-token-of-some-length"
 SETTINGS = {"debug_token": TOKEN}
+GARBAGE = b"no answer at all\r\n\r\n"
 
 
 def test_debug_headers_say_who_answered_and_why() -> None:
@@ -38,6 +39,21 @@ def test_debug_headers_tell_of_a_fallback() -> None:
             (about,) = reply.head.all("x-changeover-backend")
             assert about.startswith("legacy;")
             assert about.endswith("; fell_back")
+
+    run(scenario())
+
+
+def test_debug_headers_say_whose_failure_it_is() -> None:
+    """Our own 502 names the backend that gave no answer, and the time it took, to those who know the token."""
+
+    async def scenario() -> None:
+        async with staged(GARBAGE, shadow=NO_SHADOW, users=KEYED, settings=SETTINGS) as stage:
+            reply = await stage.ask("GET", "/", f"X-Changeover-Debug: {TOKEN}")
+            assert 502 == reply.status
+            (about,) = reply.head.all("x-changeover-backend")
+            assert about.startswith("legacy; route=feeds; reason=")
+            assert 1 == len(reply.head.all("server-timing"))
+            assert [] == (await stage.ask()).head.all("x-changeover-backend")
 
     run(scenario())
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
 EVERYTHING = {"request_log": "all"}
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiIsIm5hbWUiOiJBZGEifQ.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg"
 FAILING = ok(b"ill", status="503 Service Unavailable")
 
 
@@ -37,7 +38,11 @@ def test_journal_notes_a_served_request_with_its_shadow() -> None:
                 "url.path": "/feeds",
                 "url.query": "page=2",
                 "user_agent.original": "curl/8",
-                "http.route": "feeds",
+                "url.scheme": "http",
+                "server.address": "shop.example",
+                "network.protocol.version": "1.1",
+                "http.route": "/",
+                "changeover.route": "feeds",
                 "http.response.status_code": 200,
                 "http.response.body.size": 4,
                 "client.address": "127.0.0.1",
@@ -48,6 +53,7 @@ def test_journal_notes_a_served_request_with_its_shadow() -> None:
             assert expected == {name: entry[name] for name in expected}
             assert 0 <= entry["changeover.bucket"] < 100_000
             assert entry["changeover.backend.duration_s"] > 0
+            assert 0 < entry["changeover.first_byte_s"] == entry["changeover.duration_s"]
             assert entry["trace_id"].encode() in stage.legacy.asked[0].head.raw
             assert entry["trace_id"].encode() in stage.new.asked[0].head.raw
 
@@ -152,6 +158,73 @@ def test_journal_notes_refusals() -> None:
     run(scenario())
 
 
+def test_journal_says_what_was_refused_where_it_was_understood() -> None:
+    """Method, masked target, route and the user's request id, also of a body that turns out too long on the way."""
+
+    async def scenario() -> None:
+        async with staged(hang, shadow=NO_SHADOW, settings={"max_request_body_bytes": 4}) as stage:
+            chunked = (
+                b"POST /a?token=geheim HTTP/1.1\r\nHost: a\r\nX-Request-Id: mine\r\nTransfer-Encoding: chunked\r\n\r\n"
+            )
+            await stage.send(chunked + b"5\r\nhello\r\n0\r\n\r\n")
+            await stage.send(b"PUT /b HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
+            await stage.send(b"TRACE /c HTTP/1.1\r\nHost: a\r\n\r\n")
+            names = ("http.response.status_code", "http.request.method", "url.path", "changeover.route")
+            expected = [(413, "POST", "/a", "feeds"), (413, "PUT", "/b", "feeds"), (405, "TRACE", "/c", None)]
+            assert expected == noted(stage.events("request.refused"), *names)
+            first = stage.events("request.refused")[0]
+            assert ("mine", True) == (first["changeover.request_id"], "geheim" not in first["url.query"])
+            assert {"413": 2, "405": 1} == {
+                name.removeprefix("refused."): number
+                for name, number in stage.worker.gauges().items()
+                if name.startswith("refused.")
+            }
+
+    run(scenario())
+
+
+def test_journal_notes_what_no_backend_was_asked() -> None:
+    """An OPTIONS that was to go no further."""
+
+    async def scenario() -> None:
+        async with staged(shadow=NO_SHADOW, settings=EVERYTHING) as stage:
+            await stage.ask("OPTIONS", "/", "Max-Forwards: 0")
+            await stage.settle()
+            assert [("OPTIONS", "/", 200, None)] == noted(
+                stage.events("request.answered"),
+                "http.request.method",
+                "url.path",
+                "http.response.status_code",
+                "changeover.backend",
+            )
+
+    run(scenario())
+
+
+def test_journal_writes_much_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No request waits for the lines of many others: between two slices the loop goes on."""
+    monkeypatch.setattr(journal_module, "SLICE_S", 0.0)  # one line at a time
+    slices: list[int] = []
+
+    async def scenario() -> None:
+        async with staged(shadow=NO_SHADOW, settings=EVERYTHING) as stage:
+            journal, write = stage.worker.journal, Journal._write_slice
+            monkeypatch.setattr(Journal, "sweep", lambda *_: None)
+
+            def write_noted(each: Journal) -> None:
+                slices.append(len(each._ready))
+                write(each)
+
+            monkeypatch.setattr(Journal, "_write_slice", write_noted)
+            for _ in range(5):
+                await stage.ask()
+            journal._write_slice()
+            await until(lambda: 5 == len([each for each in stage.logs if each["event"] == "request.served"]))
+            assert [5, 4, 3, 2, 1] == slices
+
+    run(scenario())
+
+
 def test_journal_shows_no_secret() -> None:
     """Law 6: neither the user's key nor a token in the target, wherever it stands."""
 
@@ -163,9 +236,11 @@ def test_journal_shows_no_secret() -> None:
                 "X-User: geheim-2",
                 "Cookie: session=geheim-3",
                 "Authorization: Bearer geheim-4",
+                f"X-Request-Id: {JWT}",
             )
             (entry,) = stage.events("request.served")
             assert "geheim" not in json.dumps(entry, default=str)
+            assert JWT not in json.dumps(entry, default=str)
             assert "page=2" in entry["url.query"]
 
     run(scenario())

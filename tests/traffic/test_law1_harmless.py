@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from proxy.core.model import ShadowRule
+from proxy.core.model import LEGACY, NEW, Pin, ShadowRule, Timeouts
 from proxy.traffic import evidence as evidence_module
 from proxy.traffic.deadlines import Deadlines
+from proxy.traffic.link import Link
 from proxy.traffic.pair import OpenPair
 from proxy.traffic.shadow import Shadows
 from tests.traffic.stage import ALL, NO_SHADOW, QUICK, SHADOWED, Stage, make_stage_rollout, staged
@@ -168,6 +169,100 @@ def test_harmless_load_beyond_the_number_of_shadows_is_shed() -> None:
             counts = await stage.check_nothing_lost()
             assert 8 == counts["skipped.shed"]
             assert 2 == counts["skipped.shadow_failed.timeout"]
+
+    run(scenario())
+
+
+def test_harmless_shadows_take_no_connection_from_users() -> None:
+    """Shadows that hang in legacy hold all connections that shadows may have; legacy's users have their own."""
+
+    async def behave(asked: Any) -> None:
+        await (hang(asked) if asked.is_shadow else answer(asked))
+
+    async def scenario() -> None:
+        on_new, on_legacy = Pin("a", NEW, users=frozenset({"a"})), Pin("b", LEGACY, users=frozenset({"b"}))
+        timeouts = Timeouts(pool_s=0.2)
+        async with staged(
+            behave,
+            answer,
+            shadow=ShadowRule(ALL, timeout_s=5.0),
+            pins=(on_new, on_legacy),
+            connections=2,
+            timeouts=timeouts,
+        ) as stage:
+            assert [200] * 4 == [(await stage.ask("GET", "/length", user="a")).status for _ in range(4)]
+            await until(lambda: stage.counts()["skipped.shed"] == 2)  # who waited for a connection in vain
+            assert 2 == len(stage.legacy.asked)
+            assert [200] * 4 == [
+                reply.status for reply in await asyncio.gather(*(stage.ask("GET", "/length", user="b") for _ in "1234"))
+            ]
+            stage.legacy.behave = answer
+            counts = await stage.check_nothing_lost()
+            assert (4, 4) == (counts["served.new"], counts["served.legacy"])
+
+    run(scenario())
+
+
+def test_harmless_answers_that_come_all_at_once_are_masked_one_in_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backend that was silent and then answers everything: between two pairs the loop hears users."""
+    number, rounds = 30, 0
+    masked_in: list[int] = []
+    send_pair = Link.send_pair
+
+    def watched(*arguments: Any) -> None:
+        masked_in.append(rounds)
+        send_pair(*arguments)
+
+    monkeypatch.setattr(Link, "send_pair", watched)
+
+    async def count_rounds() -> None:
+        nonlocal rounds
+        while True:
+            await asyncio.sleep(0)
+            rounds += 1
+
+    async def scenario() -> None:
+        silent = asyncio.Event()
+
+        async def behave(asked: Any) -> None:
+            await silent.wait()
+            await asked.write(ok(b"late"))
+
+        async with staged(ok(b"now"), behave, is_linked=True, shadow=SHADOWED) as stage:
+            await asyncio.gather(*(stage.ask() for _ in range(number)))
+            await stage.new.wait_asked(number)
+            counting = asyncio.create_task(count_rounds())
+            silent.set()
+            await stage.control.wait_pairs(number)
+            counting.cancel()
+            assert number == len(set(masked_in)) == len(masked_in)
+            await stage.check_nothing_lost()
+
+    run(scenario())
+
+
+def test_harmless_answers_that_wait_to_be_masked_are_within_their_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each pair is kept until its turn: of those that come at once one waits where two would be too large."""
+    monkeypatch.setattr(evidence_module, "MAX_QUEUED_BYTES", 30_000)
+    gate = asyncio.Event()
+
+    async def late(asked: Any) -> None:
+        await gate.wait()
+        await asked.write(ok(b"n" * 10_000))
+
+    async def scenario() -> None:
+        async with staged(ok(b"o" * 10_000), late, is_linked=True, shadow=SHADOWED) as stage:
+            take = stage.worker.evidence.take
+            ended: list[tuple[Any, Any]] = []
+            stage.worker.shadows.finished = lambda pair, again: ended.append((pair, again))
+            await asyncio.gather(*(stage.ask() for _ in range(3)))
+            gate.set()
+            await until(lambda: len(ended) == 3)
+            for pair, again in ended:  # in one round of the loop
+                take(pair, again)
+            assert 1 == len(stage.worker.evidence)
+            counts = await stage.check_nothing_lost()
+            assert (2, 1) == (counts["skipped.masking_busy"], len(stage.control.pairs))
 
     run(scenario())
 

@@ -233,3 +233,22 @@ def test_masked_user_keys_are_in_no_tally() -> None:
             assert b"Zq-anna" not in bytes(stage.control.received)
 
     run(scenario())
+
+
+@pytest.mark.parametrize("percent", [0, 100])
+def test_masked_version_of_new_is_what_a_tally_says(percent: int) -> None:
+    """An equal pair sends nothing but what new says of its version, whoever may have put a secret there."""
+    secret = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJlLW9mLWFkYQ"
+
+    async def scenario() -> None:
+        alike = ok(b"alike", f"x-version: v7 Bearer {secret}")
+        async with staged(alike, alike, shadow=SHADOWED, percent=percent, is_linked=True) as stage:
+            await stage.ask()
+            counts = await stage.settle()
+            stage.worker.link.send_tally()
+            await stage.control.wait(lambda: any(tally["versions"] for tally in stage.control.tallies))
+            (said,) = (tally["versions"] for tally in stage.control.tallies if tally["versions"])
+            assert (1, [True]) == (counts["match"], [version.startswith("v7") for version in said.values()])
+            assert secret[:20].encode() not in bytes(stage.control.received)
+
+    run(scenario())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +13,9 @@ import pytest
 
 from proxy.traffic import shadow as shadow_module
 from tests.traffic.stage import NO_SHADOW, SHADOWED, staged
-from tests.traffic.wire import Client, chunked, hang, ok, read_head, request, run, until
+from tests.traffic.wire import Client, Reply, chunked, hang, ok, read_head, request, run, until
 
+MUCH = b"x" * 2_000_000
 SOON = {"head_timeout_s": 0.2, "body_timeout_s": 0.2, "keep_alive_s": 0.2, "send_timeout_s": 0.2}
 
 
@@ -66,6 +68,35 @@ def test_body_that_does_not_come_ends_request_and_connection(framing: str) -> No
             await asked.wait_left()
             counts = await stage.check_nothing_lost()
             assert 0 == counts["failed.legacy"]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 1000000", "Transfer-Encoding: chunked"])
+def test_body_that_stops_ends_however_much_has_come(framing: str) -> None:
+    """What was sent fast gives no credit for silence."""
+    begun = b"x" * 30_000
+
+    async def scenario() -> None:
+        async with staged(hang, shadow=NO_SHADOW, settings=SOON) as stage, stage.client() as user:
+            await user.send(request("PUT", "/", framing) + (chunked(begun) if "chunked" in framing else begun))
+            assert (await ended(user)).startswith(b"HTTP/1.1 408 ")
+
+    run(scenario())
+
+
+def test_body_that_drips_ends_although_something_comes() -> None:
+    """Less than 500 bytes a second hold a backend's connection for nothing."""
+
+    async def scenario() -> None:
+        async with staged(hang, shadow=NO_SHADOW, settings=SOON | {"body_timeout_s": 1.2}) as stage:
+            async with stage.client() as user:
+                await user.send(request("PUT", "/", "Content-Length: 1000"))
+                answer = asyncio.create_task(ended(user))
+                while not answer.done():
+                    user.writer.write(b"x")
+                    await asyncio.sleep(0.05)
+                assert (await answer).startswith(b"HTTP/1.1 408 ")
 
     run(scenario())
 
@@ -171,6 +202,60 @@ def test_malformed_chunk_is_refused_amid_the_body() -> None:
     run(scenario())
 
 
+BEGUN = {
+    "length": b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nbegun",
+    "chunks": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + chunked(b"begun"),
+}
+
+
+@pytest.mark.parametrize("answer", BEGUN)
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [(b"zz\r\n", 400), (b"5;\x00\r\n", 400), (chunked(b"x" * 20), 413), (b"", 408), (chunked(b"x"), 408)],
+    ids=["malformed", "control character", "too long", "stalled", "stalled later"],
+)
+def test_bad_body_after_its_answer_has_begun_ends_both(fault: bytes, status: int, answer: str) -> None:
+    """It is too late to tell the user why, but not to end: the answer is cut off, and so is the backend's request."""
+
+    async def behave(asked: Any) -> None:
+        await asked.write(BEGUN[answer])
+        await asked.wait_left()
+
+    async def scenario() -> None:
+        limits = SOON | {"max_request_body_bytes": 20, "request_log": "all"}
+        async with staged(behave, shadow=SHADOWED, settings=limits) as stage, stage.client() as user:
+            await user.send(request("PUT", "/", "Transfer-Encoding: chunked") + chunked(b"hello"))
+            head = await read_head(user.reader)
+            await user.send(fault)
+            reply = Reply(head, b"")
+            await user.read_body(reply)
+            assert (200, b"begun"[: len(reply.body)], False) == (reply.status, reply.body, reply.is_whole)
+            assert b"" == await ended(user)
+            await stage.legacy.asked[0].left.wait()
+            counts = await stage.check_nothing_lost()
+            assert (0, 0) == (counts["failed.legacy"], counts["client_left"])
+            assert [status] == [entry["http.response.status_code"] for entry in stage.events("request.refused")]
+
+    run(scenario())
+
+
+def test_bad_body_after_its_answer_has_begun_ends_with_a_reset_in_http_1_0() -> None:
+    """An orderly end would call the beginning whole."""
+
+    async def behave(asked: Any) -> None:
+        await asked.write(BEGUN["chunks"])
+        await asked.wait_left()
+
+    async def scenario() -> None:
+        async with staged(behave, shadow=NO_SHADOW, settings=SOON) as stage, stage.client() as user:
+            await user.send(b"PUT / HTTP/1.0\r\nHost: a\r\nContent-Length: 100\r\n\r\nhello")
+            assert (await user.reader.readuntil(b"begun")).startswith(b"HTTP/1.1 200 ")
+            with pytest.raises(ConnectionResetError):
+                await ended(user)
+
+    run(scenario())
+
+
 def test_refusal_reaches_a_user_who_is_still_sending() -> None:
     """The connection isn't reset under the refusal: what still comes is read away first."""
 
@@ -223,18 +308,86 @@ def test_requests_above_the_limit_are_told_to_come_again() -> None:
     run(scenario())
 
 
-def test_shadows_yield_before_users_do() -> None:
-    """From four fifths of what may be in flight on, nothing is shadowed; it is counted as shed."""
+@pytest.mark.parametrize("percent", [0, 100])
+@pytest.mark.parametrize(
+    ("limit", "shadowed"),
+    [
+        ({"settings": {"max_in_flight": 5}}, 4),
+        ({"settings": {"max_connections": 5}}, 3),  # the fourth user's connection is there before the request
+        ({"connections": 5}, 4),
+        ({"settings": {"max_in_flight": 50, "max_connections": 50}, "connections": 5}, 4),
+        ({"settings": {"max_in_flight": 6, "max_connections": 6}, "connections": 256}, 4),
+    ],
+    ids=["requests", "users' connections", "connections to a backend", "the nearest", "the nearest of all"],
+)
+def test_shadows_yield_before_users_do(limit: dict[str, Any], shadowed: int, percent: int) -> None:
+    """From four fifths of any limit of users' on, nothing is shadowed; it is counted as shed. Users are served on."""
 
     async def scenario() -> None:
-        async with staged(hang, hang, shadow=SHADOWED, settings={"max_in_flight": 5}) as stage:
-            waiting = [asyncio.create_task(stage.ask()) for _ in range(5)]
-            await stage.legacy.wait_asked(5)
-            await until(lambda: len(stage.worker.shadows) == 4)
+        async with staged(hang, hang, shadow=SHADOWED, percent=percent, **limit) as stage:
+            serving, other = (stage.new, stage.legacy) if percent else (stage.legacy, stage.new)
+            waiting = []
+            for number in range(1, 6):
+                waiting.append(asyncio.create_task(stage.ask()))
+                await serving.wait_asked(number)
+            await other.wait_asked(shadowed)
             for task in waiting:
                 task.cancel()
             counts = await stage.check_nothing_lost()
-            assert 1 == counts["skipped.shed"]
+            assert (5 - shadowed, shadowed) == (counts["skipped.shed"], len(other.asked))
+
+    run(scenario())
+
+
+def test_shadows_yield_to_users_who_only_keep_connections_open() -> None:
+    """Idle users take places as others do."""
+
+    async def scenario() -> None:
+        async with staged(shadow=SHADOWED, settings={"max_connections": 5}) as stage, AsyncExitStack() as stack:
+            for _ in range(4):
+                await stack.enter_async_context(stage.client())
+            assert 200 == (await stage.ask()).status
+            counts = await stage.check_nothing_lost()
+            assert (1, 0) == (counts["skipped.shed"], len(stage.new.asked))
+
+    run(scenario())
+
+
+def test_shadows_yield_no_longer_than_users_press() -> None:
+    """Connections to a backend that are idle again don't count."""
+
+    async def scenario() -> None:
+        async with staged(hang, shadow=SHADOWED, connections=5) as stage:
+            waiting = [asyncio.create_task(stage.ask()) for _ in range(5)]
+            await stage.legacy.wait_asked(5)
+            assert stage.worker.handler.is_pressed()
+            stage.legacy.behave = ok()
+            for task in waiting:
+                task.cancel()
+            await until(lambda: not stage.worker.handler.in_flight)
+            assert [200] * 5 == [reply.status for reply in await asyncio.gather(*(stage.ask() for _ in range(5)))]
+            assert not stage.worker.handler.is_pressed()
+
+    run(scenario())
+
+
+def test_connections_far_above_the_limit_are_ended_without_a_word() -> None:
+    """Who is told to come again lingers for a moment; how many may do so is bounded as well."""
+
+    async def scenario() -> None:
+        async with staged(shadow=NO_SHADOW, settings={"max_connections": 8}) as stage, AsyncExitStack() as stack:
+            users = [await stack.enter_async_context(stage.client()) for _ in range(8)]
+            for user in users:
+                await user.send(request())
+                assert 200 == (await user.answer()).status
+            told = [await stack.enter_async_context(stage.client()) for _ in range(2)]
+            assert [503, 503] == [(await user.answer()).status for user in told]
+            ended = await stack.enter_async_context(stage.client())
+            with suppress(ConnectionError):
+                assert b"" == await ended.rest()
+            assert (10, 3) == (stage.worker.gauges()["connections"], stage.worker.gauges()["refused.503"])
+            await users[0].send(request())
+            assert 200 == (await users[0].answer()).status
 
     run(scenario())
 
@@ -253,27 +406,54 @@ def test_users_who_send_ahead_are_served_in_order() -> None:
     run(scenario())
 
 
-def test_upload_gives_way_while_others_are_served() -> None:
+async def answer_much(asked: Any) -> None:
+    """To who asks for it; to all others, little."""
+    await asked.read_body()
+    await asked.write(ok(MUCH if (asked.method, asked.target) == ("GET", "/much") else b"little"))
+
+
+@pytest.mark.parametrize("method", ["PUT", "GET"])
+def test_whoever_moves_much_gives_way_while_others_are_served(method: str) -> None:
     """Beside others it takes the time that its bytes may take at least; alone it takes a part of that."""
 
-    async def upload(stage: Any) -> float:
+    async def move(stage: Any) -> float:
         began = time.monotonic()
-        reply = await stage.ask("PUT", "/large", body=b"x" * 2_000_000)
-        assert 200 == reply.status
+        reply = await stage.ask(method, "/much", body=MUCH if method == "PUT" else b"")
+        assert (200, MUCH if method == "GET" else b"little") == (reply.status, reply.body)
         return time.monotonic() - began
 
     async def scenario() -> None:
-        settings = {"upload_bytes_per_s": 1_048_576}
-        async with staged(ok(), shadow=NO_SHADOW, settings=settings) as stage, stage.client() as user:
-            uploading = asyncio.create_task(upload(stage))
-            while not uploading.done():
+        settings = {"upload_bytes_per_s": 1_048_576, "download_bytes_per_s": 1_048_576}
+        async with staged(answer_much, shadow=NO_SHADOW, settings=settings) as stage, stage.client() as user:
+            await stage.ask()
+            moving = asyncio.create_task(move(stage))
+            while not moving.done():
                 await user.send(request())
-                assert 200 == (await user.answer()).status
-            beside = uploading.result()
+                assert b"little" == (await user.answer()).body
+            beside = moving.result()
             await asyncio.sleep(0.3)
-            alone = await upload(stage)
+            alone = await move(stage)
             assert 1.0 < beside
             assert alone < beside
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("method", ["PUT", "GET"])
+def test_who_moves_much_is_nobody_to_give_way_to(method: str) -> None:
+    """Of those that have ended, ones with a long body or a long answer don't count; all others do."""
+
+    async def scenario() -> None:
+        settings = {"upload_bytes_per_s": 1_048_576, "download_bytes_per_s": 1_048_576}
+        async with staged(answer_much, shadow=NO_SHADOW, settings=settings) as stage:
+            turns = stage.worker.handler.turns
+            assert 200 == (await stage.ask(method, "/much", body=MUCH if method == "PUT" else b"")).status
+            await stage.settle()
+            assert 0 == turns.served
+            for number, (asked, body) in enumerate([("GET", b""), ("PUT", b"a little"), ("GET", b"")], 1):
+                assert 200 == (await stage.ask(asked, "/", body=body)).status
+                await stage.settle()
+                assert number == turns.served
 
     run(scenario())
 

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hypothesis import given
@@ -44,12 +45,14 @@ def raw_pair(body: bytes = LARGE) -> RawPair:
 @given(
     target=st.binary(max_size=9),
     lines=st.binary(max_size=9),
-    bodies=st.tuples(st.binary(max_size=9), st.binary(max_size=9)),
+    bodies=st.lists(st.binary(max_size=9), min_size=2, max_size=3),
 )
-def test_raw_pairs_travel_whole(target: bytes, lines: bytes, bodies: tuple[bytes, bytes]):
-    """Whatever bytes they are made of."""
-    answers = [RawAnswer(200, lines, body, 7) for body in bodies]
-    pair = RawPair("ä", "feeds", "noise", LEGACY, 0.1, "GET", target, lines, answers[0], answers[1], True)
+def test_raw_pairs_travel_whole(target: bytes, lines: bytes, bodies: list[bytes]):
+    """Whatever bytes they are made of, with legacy's second answer or without."""
+    control, candidate, *again = (RawAnswer(200, lines, body, 7) for body in bodies)
+    pair = RawPair(
+        "ä", "feeds", "noise", LEGACY, 0.1, "GET", target, lines, control, candidate, True, not again, *again
+    )
     assert pair == decode_raw(encode_raw(pair))
 
 
@@ -124,6 +127,33 @@ def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch):
     run(scenario())
 
 
+def test_what_could_not_be_masked_in_time_is_not_read_in_vain(monkeypatch: pytest.MonkeyPatch):
+    """While the child has enough to do, the route that brought it is shed before new is asked; then it goes on."""
+    monkeypatch.setattr(masking_module, "MAX_QUEUED", 2)
+
+    async def scenario() -> None:
+        async with staged(large("legacy"), large("new"), is_linked=True, shadow=SHADOWED) as stage:
+            await stage.ask()
+            await stage.control.wait_pairs(1)
+            os.kill(pid_of(stage), signal.SIGSTOP)
+            for number in range(1, 4):  # one in the child's hands, two that wait
+                await stage.ask()
+                await until(partial(is_masking, stage, number))
+            await stage.ask()
+            await until(lambda: stage.counts()["skipped.masking_busy"])
+            asked = len(stage.new.asked)
+            assert [200, 200] == [(await stage.ask()).status for _ in range(2)]
+            assert asked == len(stage.new.asked)
+            os.kill(pid_of(stage), signal.SIGCONT)
+            await stage.control.wait_pairs(4)
+            await stage.ask()
+            await stage.control.wait_pairs(5)
+            counts = await stage.check_nothing_lost()
+            assert (1, 2) == (counts["skipped.masking_busy"], counts["skipped.shed"])
+
+    run(scenario())
+
+
 def test_the_child_follows_the_rules_in_force():
     """What the config redacts since a moment ago is redacted in the child as well."""
 
@@ -151,6 +181,10 @@ def test_the_child_ends_with_its_worker():
         assert not is_alive(child)
 
     run(scenario())
+
+
+def is_masking(stage: Stage, number: int) -> bool:
+    return len(stage.worker.masking) == number
 
 
 def pid_of(stage: Stage) -> int:

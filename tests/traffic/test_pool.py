@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
 
 from proxy.core.model import Timeouts
+from proxy.traffic.upstream import http1 as http1_module
 from proxy.traffic.upstream.http1 import FAILURES, FRESH_S, IDLE_S, REST_S
-from tests.traffic.stage import NO_SHADOW, QUICK, SHADOWED, WITH_WRITES, Stage, make_stage_rollout, staged
+from tests.traffic.stage import NO_SHADOW, SHADOWED, WITH_WRITES, Stage, make_stage_rollout, staged
 from tests.traffic.wire import backend, free_port, hang, ok, request, run, then_close, until
 
 
@@ -58,16 +61,86 @@ def test_pool_passes_a_turn_on_when_its_owner_has_gone() -> None:
     """A place that comes free just as its waiter gives up goes to the next one in line."""
 
     async def scenario() -> None:
-        async with staged(hang, shadow=NO_SHADOW, connections=1, timeouts=QUICK) as stage:
+        alike = Timeouts(read_s=1.0, pool_s=1.0)  # long enough for all to be in line before the first gives up
+        async with staged(hang, shadow=NO_SHADOW, connections=1, timeouts=alike) as stage:
             first = asyncio.create_task(stage.ask())
             await stage.legacy.wait_asked()
             others = [asyncio.create_task(stage.ask()) for _ in range(3)]
             await until(lambda: len(pool(stage)._waiters) == 3)
             stage.legacy.behave = ok()
             statuses = {(await task).status for task in (first, *others)}
-            assert statuses <= {200, 504}
+            assert statuses <= {200, 503, 504}
             assert 200 == (await stage.ask()).status
             assert not pool(stage)._waiters
+
+    run(scenario())
+
+
+def test_pool_has_a_line_with_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes when the line is full is told at once to come again; those in it are served in turn."""
+    monkeypatch.setattr(http1_module, "MOST_IN_LINE", 2)
+
+    async def scenario() -> None:
+        timeouts = Timeouts(pool_s=8.0)
+        async with staged(hang, shadow=NO_SHADOW, connections=1, timeouts=timeouts) as stage, stage.client() as first:
+            await first.send(request())
+            await stage.legacy.wait_asked()
+            waiting = [asyncio.create_task(stage.ask()) for _ in range(2)]
+            await until(lambda: len(pool(stage)._waiters) == 2)
+            reply = await stage.ask()
+            assert (503, "1") == (reply.status, reply.head.get("retry-after"))
+            assert [False, False] == [task.done() for task in waiting]
+            stage.legacy.behave = ok()
+            first.abort()
+            assert [200, 200] == [(await task).status for task in waiting]
+
+    run(scenario())
+
+
+def test_pool_gives_the_turn_of_a_user_who_left_to_the_next_one() -> None:
+    """Nothing is sent for nobody, and no connection is closed for it."""
+    may_answer = asyncio.Event()
+
+    async def behave(asked: Any) -> None:
+        await may_answer.wait()
+        await asked.write(ok())
+
+    async def scenario() -> None:
+        timeouts = Timeouts(pool_s=8.0)
+        async with staged(behave, shadow=NO_SHADOW, connections=1, timeouts=timeouts) as stage:
+            first = asyncio.create_task(stage.ask())
+            await stage.legacy.wait_asked()
+            async with stage.client() as leaving:
+                await leaving.send(request("GET", "/nobody"))
+                await until(lambda: len(pool(stage)._waiters) == 1)
+                last = asyncio.create_task(stage.ask())
+                await until(lambda: len(pool(stage)._waiters) == 2)
+            await until(lambda: stage.worker.handler.connections == 2)
+            may_answer.set()
+            assert [200, 200] == [(await task).status for task in (first, last)]
+            assert (["GET /", "GET /"], 1) == (stage.legacy.requests, stage.legacy.connections)
+
+    run(scenario())
+
+
+def test_pool_that_is_overrun_serves_what_it_can_and_sheds_shadows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixty users at once, twenty connections, a slow backend: answers or 503 with Retry-After, and hardly a shadow."""
+    monkeypatch.setattr(http1_module, "MOST_IN_LINE", 20)
+
+    async def slow(asked: Any) -> None:
+        await asyncio.sleep(0.5)
+        await asked.write(ok())
+
+    async def scenario() -> None:
+        timeouts = Timeouts(pool_s=0.2)
+        async with staged(slow, shadow=SHADOWED, connections=20, timeouts=timeouts) as stage:
+            replies = await asyncio.gather(*(stage.ask(user=f"u{number}") for number in range(60)))
+            told = {(reply.status, reply.head.get("retry-after")) for reply in replies}
+            assert {(200, None), (503, "1")} == told
+            assert 20 == sum(reply.status == 200 for reply in replies)
+            counts = await stage.check_nothing_lost()
+            assert (40, 44) == (counts["failed.legacy"], counts["skipped.shed"])
+            assert 16 == len(stage.new.asked)
 
     run(scenario())
 
@@ -201,6 +274,36 @@ def test_shadow_pool_rests_after_answers_in_a_row_that_were_none() -> None:
             await stage.ask()
             await stage.check_nothing_lost()
             assert FAILURES + 3 == len(stage.new.asked)
+
+    run(scenario())
+
+
+def test_shadow_pool_tries_one_connection_at_a_time_after_its_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as none is made: of ten shadows of a backend that is gone one tries, and the others fail at once."""
+    tried = 0
+    dial = http1_module.Http1Upstream._dial
+
+    async def counted(upstream: Any) -> Any:
+        nonlocal tried
+        tried += upstream.backend.side == "new"
+        return await dial(upstream)
+
+    monkeypatch.setattr(http1_module.Http1Upstream, "_dial", counted)
+
+    async def scenario() -> None:
+        with socket.create_server(("127.0.0.1", 0), backlog=0) as gone, ExitStack() as filling:
+            port = gone.getsockname()[1]
+            with suppress(TimeoutError):  # a full queue, out of which nobody takes anything, is no answer at all
+                while True:
+                    filling.enter_context(socket.create_connection(("127.0.0.1", port), timeout=0.3))
+            async with staged(new_port=port, shadow=SHADOWED, timeouts=Timeouts(connect_s=1.0)) as stage:
+                for tries in (10, 11):
+                    await asyncio.gather(*(stage.ask() for _ in range(10)))
+                    await stage.settle_shadows()
+                    assert tries == tried
+                    await asyncio.sleep(REST_S)
+                counts = await stage.check_nothing_lost()
+                assert 20 == counts["skipped.shadow_failed.timeout"]
 
     run(scenario())
 

@@ -173,8 +173,8 @@ def test_noise_run_is_asked_beside_new() -> None:
     run(scenario())
 
 
-def test_noise_run_that_differs_goes_up_as_noise() -> None:
-    """A legacy that doesn't agree with itself: a pair of kind noise, beside that with new."""
+def test_noise_run_that_differs_goes_up_with_the_pair() -> None:
+    """A legacy that doesn't agree with itself, nor with new: all three answers are judged together."""
     number = 0
 
     async def behave(asked: Any) -> None:
@@ -187,9 +187,13 @@ def test_noise_run_that_differs_goes_up_as_noise() -> None:
             behave, shadow=SHADOWED, compare=CompareRules(noise_millipercent=ALL), is_linked=True
         ) as stage:
             await stage.ask()
-            pairs = await stage.control.wait_pairs(2)
-            assert ["candidate", "noise"] == sorted(pair.kind for pair in pairs)
-            await stage.check_nothing_lost()
+            [pair] = await stage.control.wait_pairs()
+            assert pair.again is not None
+            assert ("candidate", "noise") == (pair.kind, pair.again.kind)
+            assert (b"answer 1", b"ok") == (pair.control.body, pair.candidate.body)
+            assert (b"answer 1", b"answer 2") == (pair.again.control.body, pair.again.candidate.body)
+            counts = await stage.check_nothing_lost()
+            assert (1, 1) == (counts["pairs"], counts["self_pairs"])
 
     run(scenario())
 
@@ -207,20 +211,194 @@ def test_noise_run_that_fails_is_no_gap_in_the_evidence() -> None:
         async with staged(behave, shadow=SHADOWED, compare=CompareRules(noise_millipercent=ALL)) as stage:
             await stage.ask()
             counts = await stage.check_nothing_lost()
-            assert (1, 0) == (counts["match"], counts["self_pairs"])
+            assert (1, 0, 1) == (counts["match"], counts["self_pairs"], counts["self_skipped.shadow_failed.read"])
 
     run(scenario())
 
 
-@pytest.mark.parametrize(("method", "percent"), [("POST", 0), ("GET", 100)])
-def test_noise_run_is_for_safe_requests_on_legacy_only(method: str, percent: int) -> None:
-    """A write is never repeated, and legacy is not asked twice beside new's answer."""
+@pytest.mark.parametrize("percent", [0, 100])
+def test_noise_run_is_for_safe_requests_only(percent: int) -> None:
+    """A write is never repeated, whoever serves."""
 
     async def scenario() -> None:
         async with staged(shadow=WITH_WRITES, percent=percent, compare=CompareRules(noise_millipercent=ALL)) as stage:
-            await stage.ask(method)
+            await stage.ask("POST")
             await stage.settle()
             assert (1, 1) == (len(stage.legacy.asked), len(stage.new.asked))
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("body", [b"the same", b"x" * 40_000], ids=["small", "large"])
+def test_noise_run_beside_new_asks_legacy_twice(body: bytes) -> None:
+    """Of a user on new, both of legacy's answers are shadows, and they are compared with each other."""
+
+    async def scenario() -> None:
+        async with staged(
+            ok(body), ok(body), percent=100, shadow=SHADOWED, compare=CompareRules(noise_millipercent=ALL)
+        ) as stage:
+            await stage.ask()
+            counts = await stage.check_nothing_lost()
+            assert [True, True] == [asked.is_shadow for asked in stage.legacy.asked]
+            assert [False] == [asked.is_shadow for asked in stage.new.asked]
+            assert (1, 1, 1) == (counts["match"], counts["self_pairs"], counts["self_matches"])
+
+    run(scenario())
+
+
+def test_noise_run_beside_new_compares_both_answers_of_legacy() -> None:
+    """What goes up as noise is what legacy said twice, and nothing of new's answer."""
+    number = 0
+
+    async def behave(asked: Any) -> None:
+        nonlocal number
+        number += 1
+        await asked.write(ok(b"answer %d" % number, "content-type: text/plain"))
+
+    async def scenario() -> None:
+        async with staged(
+            behave, percent=100, shadow=SHADOWED, compare=CompareRules(noise_millipercent=ALL), is_linked=True
+        ) as stage:
+            await stage.ask()
+            [pair] = await stage.control.wait_pairs()
+            assert pair.again is not None
+            assert {b"answer 1", b"answer 2"} == {pair.again.control.body, pair.again.candidate.body}
+            assert (pair.again.control.body, b"ok") == (pair.control.body, pair.candidate.body)
+            await stage.check_nothing_lost()
+
+    run(scenario())
+
+
+def test_noise_run_that_may_be_too_large_for_a_frame_goes_up_in_two() -> None:
+    """Where bodies of twenty megabytes are compared, four of them are not sent at once."""
+    number = 0
+
+    async def behave(asked: Any) -> None:
+        nonlocal number
+        number += 1
+        await asked.write(ok(b"answer %d" % number))
+
+    async def scenario() -> None:
+        async with staged(
+            behave,
+            shadow=SHADOWED,
+            compare=CompareRules(noise_millipercent=ALL),
+            settings={"max_compared_bytes": 20 * 1024 * 1024},
+            is_linked=True,
+        ) as stage:
+            await stage.ask()
+            pairs = await stage.control.wait_pairs(2)
+            assert [("candidate", None), ("noise", None)] == sorted((pair.kind, pair.again) for pair in pairs)
+            await stage.check_nothing_lost()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("percent", [0, 100])
+@pytest.mark.parametrize("odd", ["new", "again"])
+def test_noise_run_of_which_one_pair_differs_says_so(odd: str, percent: int) -> None:
+    """The other pair was equal: that isn't the same as lost."""
+    number = 0
+
+    async def behave(asked: Any) -> None:
+        nonlocal number
+        number += 1
+        await asked.write(ok(b"odd" if odd == "again" and number == 2 else b"even"))
+
+    async def scenario() -> None:
+        async with staged(
+            behave,
+            ok(b"odd" if odd == "new" else b"even"),
+            percent=percent,
+            shadow=SHADOWED,
+            compare=CompareRules(noise_millipercent=ALL),
+            is_linked=True,
+        ) as stage:
+            await stage.ask()
+            [pair] = await stage.control.wait_pairs()
+            assert ("candidate" if odd == "new" else "noise", True, None) == (
+                pair.kind,
+                pair.is_other_equal,
+                pair.again,
+            )
+            await stage.check_nothing_lost()
+
+    run(scenario())
+
+
+def test_noise_run_of_which_one_pair_is_lost_says_nothing_of_it() -> None:
+    """What is known of the pair that is left is that it differs."""
+
+    async def behave(asked: Any) -> None:
+        if asked.is_shadow:
+            await reset(asked)
+        await asked.write(ok(b"legacy"))
+
+    async def scenario() -> None:
+        async with staged(
+            behave, ok(b"new"), shadow=SHADOWED, compare=CompareRules(noise_millipercent=ALL), is_linked=True
+        ) as stage:
+            await stage.ask()
+            [pair] = await stage.control.wait_pairs()
+            assert ("candidate", False, None) == (pair.kind, pair.is_other_equal, pair.again)
+            await stage.check_nothing_lost()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("failing", "lost"),
+    [
+        (1, {"skipped.shadow_failed.read": 1, "self_skipped.shadow_failed.read": 1}),
+        (2, {"self_skipped.shadow_failed.read": 1}),
+    ],
+)
+def test_noise_run_beside_new_that_fails_is_counted(failing: int, lost: dict[str, int]) -> None:
+    """Without legacy's first answer there is no pair at all; without its second only that with new."""
+    number = 0
+
+    async def behave(asked: Any) -> None:
+        nonlocal number
+        number += 1
+        if number == failing:
+            await reset(asked)
+        await asked.write(ok())
+
+    async def scenario() -> None:
+        async with staged(behave, percent=100, shadow=SHADOWED, compare=CompareRules(noise_millipercent=ALL)) as stage:
+            await stage.ask()
+            counts = await stage.check_nothing_lost()
+            assert lost == {name: count for name, count in counts.items() if "skipped." in name}
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("percent", [0, 100])
+@pytest.mark.parametrize(
+    ("bound", "reason"),
+    [
+        ({"shadow_total_concurrency": 1}, "shed"),
+        ({"max_compared_bytes": 10_000}, "too_large"),
+    ],
+)
+def test_noise_run_without_room_is_counted(percent: int, bound: dict[str, int], reason: str) -> None:
+    """Nothing about legacy's second answer is silently gone: no room to ask for it, or an answer that is too large."""
+    large = ok(b"x" * 20_001)
+
+    async def scenario() -> None:
+        async with staged(
+            large,
+            large,
+            percent=percent,
+            shadow=SHADOWED,
+            settings=bound,
+            compare=CompareRules(noise_millipercent=ALL),
+        ) as stage:
+            await stage.ask()
+            counts = await stage.check_nothing_lost()
+            assert {f"self_skipped.{reason}": 1} == {
+                name: count for name, count in counts.items() if name.startswith("self_")
+            }
 
     run(scenario())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from contextlib import ExitStack
 from typing import Any
@@ -84,16 +85,26 @@ def test_timeout_of_read_begins_anew_with_each_piece() -> None:
     run(scenario())
 
 
-def test_timeout_of_pool_is_a_504() -> None:
-    """With the only connection taken, the next user waits `pool_s` for one."""
+def test_timeout_of_pool_is_a_503_that_says_when_to_come_again() -> None:
+    """With the only connection taken, the next user waits `pool_s` for one. The backend was not even asked."""
 
     async def scenario() -> None:
         timeouts = Timeouts(connect_s=1.0, read_s=5.0, write_s=5.0, pool_s=0.2)
         async with staged(hang, shadow=NO_SHADOW, timeouts=timeouts, connections=1) as stage, stage.client() as first:
             await first.send(request())
             await stage.legacy.wait_asked()
-            assert 504 == (await stage.ask()).status
-            assert ["pool"] == [entry["phase"] for entry in stage.events("request.failed")]
+            reply = await stage.ask()
+            assert (503, "1", "overloaded") == (
+                reply.status,
+                reply.head.get("retry-after"),
+                json.loads(reply.body)["code"],
+            )
+            assert [("pool", 503)] == [
+                (entry["phase"], entry["http.response.status_code"]) for entry in stage.events("request.failed")
+            ]
+            assert str(stage.legacy.port) not in reply.body.decode()
+            counts = stage.counts()
+            assert (1, 1) == (counts["failed.legacy"], len(stage.legacy.asked))
 
     run(scenario())
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from proxy.core.model import Users
 from proxy.listeners import LOOK_S
 from tests.certificates import EC, RSA, Authority, der_of, only_old
-from tests.traffic.stage import NO_SHADOW, Stage, staged
+from tests.traffic.stage import NO_SHADOW, SHADOWED, Stage, staged
 from tests.traffic.tls import ask, tls_client, tls_of
 from tests.traffic.wire import Client, ok, request, run, until
 
@@ -133,7 +134,7 @@ def test_tls_worker_stops_in_spite_of_a_user_who_has_vanished(authority: Authori
 
 def test_tls_handshake_that_takes_too_long_is_ended(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who connects and says nothing costs a descriptor for HANDSHAKE_S, and no more."""
-    monkeypatch.setattr("proxy.traffic.accept.HANDSHAKE_S", 0.2)
+    monkeypatch.setattr("proxy.traffic.serving.HANDSHAKE_S", 0.2)
 
     async def scenario() -> None:
         async with (
@@ -145,6 +146,121 @@ def test_tls_handshake_that_takes_too_long_is_ended(authority: Authority, monkey
             for user in (silent, amid):
                 with suppress(ConnectionError):
                     assert b"" == await user.rest()
+
+    run(scenario())
+
+
+# --- users: how many may come ---
+async def silent(stack: AsyncExitStack, stage: Stage, number: int) -> list[Client]:
+    """Users who connect and say nothing, once the worker has accepted them."""
+    before = stage.worker.handler.handshakes
+    made = [await stack.enter_async_context(stage.client()) for _ in range(number)]
+    await until(lambda: stage.worker.handler.handshakes == before + number)
+    return made
+
+
+def test_tls_handshakes_take_places_as_connections_do(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above the limit nobody is let in; who is in is served, and the places are free when the handshakes have ended."""
+    monkeypatch.setattr("proxy.traffic.serving.HANDSHAKE_S", 0.5)
+
+    async def scenario() -> None:
+        settings = {**authority.issue().settings, "max_connections": 8}
+        async with staged(settings=settings, shadow=NO_SHADOW) as stage, AsyncExitStack() as stack:
+            user = await stack.enter_async_context(tls_client(stage, authority.trusting()))
+            assert 200 == await ask(user)
+            await until(lambda: not stage.worker.handler.handshakes)
+            users = await silent(stack, stage, 9)
+            gauges = stage.worker.gauges()
+            assert (1, 9) == (gauges["connections"], gauges["handshakes"])
+            async with stage.client() as above:
+                with suppress(ConnectionError):
+                    assert b"" == await above.rest()
+            assert (9, 1) == (stage.worker.handler.handshakes, stage.worker.gauges()["refused.503"])
+            assert 200 == await ask(user)
+            for each in users:
+                with suppress(ConnectionError):
+                    assert b"" == await each.rest()
+            await until(lambda: not stage.worker.handler.handshakes)
+            async with tls_client(stage, authority.trusting()) as after:
+                assert 200 == await ask(after)
+
+    run(scenario())
+
+
+def test_tls_user_above_the_limit_is_told_to_come_again(authority: Authority) -> None:
+    """As without TLS: the answer comes over a whole connection, for which there is a place beyond the limit."""
+
+    async def scenario() -> None:
+        settings = {**authority.issue().settings, "max_connections": 2}
+        async with staged(settings=settings, shadow=NO_SHADOW) as stage, AsyncExitStack() as stack:
+            users = [await stack.enter_async_context(tls_client(stage, authority.trusting())) for _ in range(2)]
+            assert [200, 200] == [await ask(user) for user in users]
+            async with tls_client(stage, authority.trusting()) as above:
+                reply = await above.answer()
+                assert (503, "1") == (reply.status, reply.head.get("retry-after"))
+            assert [200, 200] == [await ask(user) for user in users]
+
+    run(scenario())
+
+
+def test_tls_handshakes_press_shadows(authority: Authority) -> None:
+    """Four fifths of the places are taken: users go on, shadows yield."""
+
+    async def scenario() -> None:
+        settings = {**authority.issue().settings, "max_connections": 10}
+        async with staged(settings=settings, shadow=SHADOWED) as stage, AsyncExitStack() as stack:
+            user = await stack.enter_async_context(tls_client(stage, authority.trusting()))
+            assert 200 == await ask(user)
+            await until(lambda: not stage.worker.handler.handshakes)
+            await silent(stack, stage, 7)
+            assert 200 == await ask(user)
+            counts = await stage.check_nothing_lost()
+            assert (1, 1) == (counts["skipped.shed"], len(stage.new.asked))
+
+    run(scenario())
+
+
+def descriptors() -> int:
+    """That this process, worker and users alike, has open (proc(5), fd)."""
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def test_tls_handshakes_that_come_to_nothing_leave_nothing_behind(authority: Authority) -> None:
+    """Whoever ends them, and at whatever point: no descriptor stays, and no place is taken."""
+
+    async def scenario() -> None:
+        hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+        async with staged(settings=authority.issue().settings, shadow=NO_SHADOW) as stage:
+            before = descriptors()
+            for sent in (b"", hello, hello + b"x" * 600, request(), b"\x15\x03\x01\x00\x02\x02\x28"):
+                for end in (Client.close, Client.abort):
+                    async with AsyncExitStack() as stack:
+                        for user in await silent(stack, stage, 5):
+                            await user.send(sent)
+                            end(user)
+                    await until(lambda: not stage.worker.handler.handshakes)
+            await until(lambda: descriptors() == before)
+            async with tls_client(stage, authority.trusting()) as user:
+                assert 200 == await ask(user)
+
+    run(scenario())
+
+
+def test_tls_worker_that_stops_ends_handshakes(authority: Authority) -> None:
+    """None of them outlives the worker, and none holds it up."""
+
+    async def scenario() -> None:
+        settings = authority.issue().settings
+        async with staged(settings=settings, shadow=NO_SHADOW):
+            pass
+        before = descriptors()
+        async with AsyncExitStack() as stack:
+            async with staged(settings=settings, shadow=NO_SHADOW) as stage:
+                users = await silent(stack, stage, 3)
+            for user in users:
+                with suppress(ConnectionError):
+                    assert b"" == await user.rest()
+        await until(lambda: descriptors() == before)
 
     run(scenario())
 

@@ -259,6 +259,11 @@ ANSWERS = {
     "chunk extension": (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\n\r\n", b"hello"),
     "trailer": (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nx-t: 1\r\n\r\n", b"hello"),
     "interim 103": (b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n" + ok(b"hello"), b"hello"),
+    "interim 103 with fields of its connection": (
+        b"HTTP/1.1 103 Early Hints\r\nconnection: close, x-a\r\nlink: </a.css>\r\nx-a: 1\r\ncontent-length: 7\r\n"
+        b"transfer-encoding: chunked\r\nkeep-alive: 1\r\n\r\n" + ok(b"hello"),
+        b"hello",
+    ),
     "interim 100": (b"HTTP/1.1 100 Continue\r\n\r\n" + ok(b"hello"), b"hello"),
     "no reason phrase": (b"HTTP/1.1 200 \r\ncontent-length: 5\r\n\r\nhello", b"hello"),
     "HTTP/1.0": (b"HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\nhello", b"hello"),
@@ -285,8 +290,8 @@ def test_transparency_answers_arrive_whole_however_framed(name: str, split: int)
                 reply = await user.answer()
                 trailer = b"x-t: 1\r\n" if name == "trailer" else b""
                 assert (200, body, True, trailer) == (reply.status, reply.body, reply.is_whole, reply.trailer)
-                hints = ["</a.css>"] if name == "interim 103" else []
-                assert (None, hints) == (reply.head.get("link"), [head.get("link") for head in reply.interim])
+                hints = [[("link", "</a.css>")]] if name.startswith("interim 103") else []
+                assert (None, hints) == (reply.head.get("link"), [head.fields for head in reply.interim])
 
     run(scenario())
 

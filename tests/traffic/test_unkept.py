@@ -68,6 +68,18 @@ def test_unkept_bytes_compressed_in_two_ways_match() -> None:
     assert (Verdict.MATCH, "") == (outcome.verdict, outcome.reason)
 
 
+def test_text_in_no_charset_stays_in_the_worker_and_is_told() -> None:
+    """It can't be masked, so only digests go up: beside a sound text another kind, beside its like only in part."""
+    types = "content-type: application/json; charset=utf-8", "content-type: text/plain; charset=klingon"
+    for kind, field in zip(("json", "text"), types, strict=True):
+        broken = [ok(b'{"password": "hunter2", "a": "\xe9%d"}' % number, field) for number in (1, 2)]
+        both, one = sent_up(*broken), sent_up(broken[0], ok(b'{"a": 1}', field))
+        assert (None, "charset", None) == (both.control.body, both.control.unkept, both.candidate.body)
+        found, other = judged(both), judged(one)
+        assert (Verdict.MISMATCH, "charset", "bytes") == (found.verdict, found.reason, found.signatures[0].shape)
+        assert ("", [f"body broken text→{kind}"]) == (other.reason, [each.shape for each in other.signatures])
+
+
 def test_pictures_are_compared_where_the_route_says_so_and_stay_in_the_worker() -> None:
     """What goes up are fingerprints; the example has them too, and can be judged again by other rules."""
     bodies = encoded(make_photo(), quality=90), encoded(make_photo(), quality=70), encoded(make_photo(hue=90))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from tests.traffic.stage import NO_SHADOW, QUICK, SHADOWED, Stage, staged
-from tests.traffic.wire import Client, ok, read_head, request, run, until
+from tests.traffic.wire import Client, free_port, ok, read_head, request, run, until
 
 FIELDS = (
     "Connection: keep-alive, Upgrade",
@@ -62,6 +63,25 @@ def test_websocket_goes_to_the_decided_side_and_is_not_shadowed(percent: int) ->
     run(scenario())
 
 
+def test_websocket_behind_an_ordinary_request_gets_its_tunnel() -> None:
+    """Also where a connection to the backend lies idle."""
+
+    async def behave(asked: Any) -> None:
+        if asked.target == "/chat":
+            await echo(asked)
+        else:
+            await asked.write(ok())
+
+    async def scenario() -> None:
+        async with staged(behave, shadow=NO_SHADOW) as stage, stage.client() as user:
+            await user.send(request() + request("GET", "/chat", *FIELDS) + b"a")
+            assert 200 == (await user.answer()).status
+            assert "HTTP/1.1 101 Switching Protocols" == (await read_head(user.reader)).start
+            assert b"helloA" == await user.reader.readexactly(6)
+
+    run(scenario())
+
+
 def test_websocket_that_the_backend_closes_is_closed() -> None:
     """What it said last arrives first."""
 
@@ -107,6 +127,135 @@ def test_websocket_that_is_refused_gets_the_refusal() -> None:
             await user.send(request("GET", "/chat", *FIELDS))
             reply = await user.answer()
             assert (403, b"no", "1") == (reply.status, reply.body, reply.head.get("x"))
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (),
+        ("Connection: Upgrade",),
+        ("Upgrade: websocket",),
+        ("Connection: Upgrade", "Upgrade: h2c"),
+        ("Connection: Upgrade", "Upgrade: websocket, h2c"),
+        ("Connection: Upgrade", "Upgrade: h2c", "Upgrade: websocket"),
+        ("Connection: close", "Upgrade: websocket"),
+    ],
+    ids=str,
+)
+def test_websocket_that_is_switched_to_something_else_is_a_502(lines: tuple[str, ...]) -> None:
+    """RFC 6455 §4.1: a client would fail it, too; nothing of what follows reaches the user."""
+    switch = "\r\n".join(["HTTP/1.1 101 Switching Protocols", *lines, "", "RAW"]).encode()
+
+    async def scenario() -> None:
+        async with staged(switch, shadow=NO_SHADOW) as stage, stage.client() as user:
+            await user.send(request("GET", "/chat", *FIELDS) + b"ahead")
+            reply = await user.answer()
+            assert (502, "close") == (reply.status, reply.head.get("connection"))
+            assert b"" == await user.rest()
+            counts = await stage.check_nothing_lost()
+            assert 1 == counts["failed.legacy"]
+
+    run(scenario())
+
+
+def test_websocket_answer_keeps_what_is_the_users_and_loses_what_is_the_connections() -> None:
+    """A 101 has no body, whatever it says of one (RFC 9112 §6.3)."""
+    switch = (
+        b"HTTP/1.1 101 Go ahead\r\nConnection: keep-alive, UPGRADE, x-mine\r\nuPgrade: WebSocket\r\nX-Mine: 1\r\n"
+        b"Content-Length: 5\r\nContent-Length: 6\r\nTransfer-Encoding: gzip\r\nKeep-Alive: timeout=5\r\n"
+        b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\nX-A: 1\r\n\r\nRAW"
+    )
+
+    async def scenario() -> None:
+        async with staged(switch, shadow=NO_SHADOW) as stage:
+            user, head = await opened(stage)
+            assert (
+                b"HTTP/1.1 101 Go ahead\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+                b"Sec-WebSocket-Protocol: chat\r\nX-A: 1\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n"
+            ) == head.raw
+            assert b"RAW" == await user.reader.readexactly(3)
+            user.abort()
+
+    run(scenario())
+
+
+def test_websocket_gets_what_was_sent_ahead_once_the_backend_has_switched() -> None:
+    """Until then nothing behind the handshake leaves the proxy."""
+
+    async def behave(asked: Any) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.1):
+                asked.body += await asked.reader.read(1)
+        await echo(asked)
+
+    async def scenario() -> None:
+        async with staged(behave, shadow=NO_SHADOW) as stage:
+            user = await stage.connect()
+            await user.send(request("GET", "/chat", *FIELDS) + b"ahead")
+            await user.send(b" and on")
+            await read_head(user.reader)
+            assert b"helloAHEAD AND ON" == await user.reader.readexactly(17)
+            assert b"" == stage.legacy.asked[0].body
+            user.abort()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("status", ["403 Forbidden", "426 Upgrade Required", "200 OK"])
+def test_websocket_that_is_refused_takes_along_what_was_sent_ahead(status: str) -> None:
+    """A request behind the handshake, or in place of its frames, reaches no backend: the connection ends."""
+    evil = request("POST", "/admin", "X-Forwarded-For: 127.0.0.1", "X-Changeover-Shadow: 1")
+
+    async def behave(asked: Any) -> None:
+        await answered.wait()
+        await asked.write(ok(b"no", status=status))
+
+    async def scenario() -> None:
+        async with staged(behave, shadow=NO_SHADOW) as stage, stage.client() as user:
+            await user.send(request("GET", "/chat", *FIELDS) + evil)
+            await stage.legacy.wait_asked()
+            await user.send(evil + b"x" * 300_000)
+            answered.set()
+            reply = await user.answer()
+            assert (status[:3], b"no", "close") == (str(reply.status), reply.body, reply.head.get("connection"))
+            await user.send(evil)
+            assert b"" == await user.rest()
+            await stage.settle()
+            assert ["GET /chat"] == stage.legacy.requests
+
+    answered = asyncio.Event()
+    run(scenario())
+
+
+def test_websocket_falls_back_to_legacy_by_law_4() -> None:
+    """The handshake is a GET without a body: where new can't be reached, legacy is asked, which gets the tunnel."""
+
+    async def scenario() -> None:
+        async with staged(echo, new_port=free_port(), percent=100, fallback=True, shadow=NO_SHADOW) as stage:
+            user, head = await opened(stage)
+            assert "HTTP/1.1 101 Switching Protocols" == head.start
+            await user.send(b"a")
+            assert b"helloA" == await user.reader.readexactly(6)
+            user.abort()
+
+    run(scenario())
+
+
+def test_websocket_refusal_that_is_read_slowly_is_not_a_backends_failure() -> None:
+    """The time in which the user doesn't read counts neither for the handshake nor for its refusal."""
+
+    async def scenario() -> None:
+        large = ok(b"x" * 8_000_000, status="403 Forbidden")
+        async with staged(large, shadow=NO_SHADOW, timeouts=QUICK) as stage:
+            user = await Client.connect(stage.port, limit=1024)
+            await user.send(request("GET", "/chat", *FIELDS))
+            head = await read_head(user.reader)
+            await asyncio.sleep(1.0)  # longer than the backend's timeouts
+            assert "HTTP/1.1 403 Forbidden" == head.start
+            assert 8_000_000 == len(await user.reader.readexactly(8_000_000))
+            user.abort()
 
     run(scenario())
 

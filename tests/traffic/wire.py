@@ -7,6 +7,7 @@ is kept as it came.
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import struct
 from contextlib import asynccontextmanager, suppress
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 10.0  # bounds every wait of a test; none comes near it unless something hangs
 _LIMIT = 1 << 20
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_QUOTED = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\x7e\x80-\xff])*"'
+_EXTENSION = rb"[ \t]*;[ \t]*" + _TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?"
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]+)(?:" + _EXTENSION + rb")*\r\n")  # RFC 9112 §7.1 and §7.1.1
+_TRAILER_LINE = re.compile(_TOKEN + rb":[\t\x20-\x7e\x80-\xff]*\r\n")  # RFC 9112 §7.1.2
 
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:
@@ -73,17 +79,31 @@ async def read_head(reader: asyncio.StreamReader) -> Head:
     return Head(await reader.readuntil(b"\r\n\r\n"))
 
 
+def chunk_size(line: bytes) -> int:
+    """What a chunk's first line says, its CRLF included; it fails the test where that isn't one, to the letter."""
+    found = _CHUNK_LINE.fullmatch(line)
+    assert found is not None, f"no chunk begins with {line!r}"
+    return int(found[1], 16)
+
+
+def check_trailer_line(line: bytes) -> None:
+    assert _TRAILER_LINE.fullmatch(line), f"{line!r} is no line of a trailer section"
+
+
 async def read_chunked(reader: asyncio.StreamReader, took: Callable[[bytes], None]) -> bytes:
-    """Hands each chunk to `took`; returns the trailer section. Raises IncompleteReadError amid the body."""
-    while True:
-        size = int((await reader.readuntil(b"\r\n")).split(b";")[0], 16)
-        if size == 0:
-            trailer = b""
-            while (line := await reader.readuntil(b"\r\n")) != b"\r\n":
-                trailer += line
-            return trailer
+    """Hands each chunk to `took`; returns the trailer section.
+
+    Raises IncompleteReadError amid the body. Whatever else isn't as RFC 9112 §7.1 has it fails the test.
+    """
+    while size := chunk_size(await reader.readuntil(b"\r\n")):
         took(await reader.readexactly(size))
-        await reader.readexactly(2)
+        end = await reader.readexactly(2)
+        assert b"\r\n" == end, f"a chunk of {size} bytes ends with {end!r}"
+    trailer = b""
+    while (line := await reader.readuntil(b"\r\n")) != b"\r\n":
+        check_trailer_line(line)
+        trailer += line
+    return trailer
 
 
 # --- the backend's side ---
@@ -148,6 +168,7 @@ class Backend:
     def __init__(self, behave: bytes | Callable[[Asked], Awaitable[None]]) -> None:
         self.behave = behave
         self.asked: list[Asked] = []
+        self.faults: list[AssertionError] = []  # what it was sent that is no HTTP/1.1
         self.connections = 0
         self.port = 0
         self._new = asyncio.Event()
@@ -192,6 +213,8 @@ class Backend:
                 await self._answer(asked)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
+        except AssertionError as fault:
+            self.faults.append(fault)
         finally:
             writer.transport.abort() if asyncio.current_task().cancelling() else writer.close()  # type: ignore[union-attr]
 

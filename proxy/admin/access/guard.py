@@ -131,6 +131,12 @@ class Guard:
             return self._refuse_stranger(request)
         if self._door.is_read_only and request.method not in SAFE_METHODS and path not in UNCHANGING:
             return _refuse(request, "read_only", "This listener is read-only: nothing can be changed here.")
+        if visitor.role is Role.LINK:
+            return _refuse(
+                request,
+                "forbidden",
+                "Your link shows the progress page, and nothing else. Go back to it, or sign in to see more.",
+            )
         has = "no role" if visitor.role is Role.ANYONE else f"the role {visitor.role.name.lower()}"
         return _refuse(
             request,

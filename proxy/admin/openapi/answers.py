@@ -71,6 +71,29 @@ class WorkerLink(Answer):
     gauges: dict[str, float]
 
 
+class NodeConfig(Answer):
+    digest: str
+    since: Moment
+    is_refused: bool
+
+
+class NodeWorkers(Answer):
+    linked: Count
+    expected: Count
+
+
+class NodeState(Answer):
+    """A node by its own words of `at`; `is_silent`: it should have said something since."""
+
+    name: str
+    at: Moment
+    is_silent: bool
+    version: str
+    config: NodeConfig
+    rollout_version: Count
+    workers: NodeWorkers
+
+
 class Workers(Answer):
     linked: Count
     expected: Count
@@ -120,6 +143,7 @@ class Status(Answer):
     rollout_version: Count
     config: ConfigState
     workers: Workers
+    nodes: list[NodeState]
     comparers: Comparers
     store: StoreState
     webhooks: WebhookState
@@ -128,8 +152,15 @@ class Status(Answer):
 
 # --- routes ---
 class Coverage(Answer):
+    """`partly`: of the compared pairs, those of which only a part was compared, by reason.
+
+    `unlisted`: differences seen that are in no list, because the route has as many kinds of them as are kept.
+    """
+
     compared: Count
+    partly: dict[str, Count]
     skipped: dict[str, Count]
+    unlisted: Count
     expected: Count
     ratio: Share | None
 
@@ -138,6 +169,7 @@ class NoiseRuns(Answer):
     pairs: Count
     matches: Count
     mismatches: Count
+    skipped: Annotated[dict[str, Count], Field(description="Those that were not compared, by reason.")]
 
 
 class Quantiles(Answer):
@@ -151,14 +183,22 @@ class Latencies(Answer):
     new: Quantiles
 
 
-class RouteRow(Answer):
-    name: str
-    group: str
-    stage: Stage
-    percentage: Percentage
-    effective_percentage: Percentage
-    hold: Hold | None
-    users: Sides
+class ChangedVersion(Answer):
+    before: str
+    after: str
+
+
+class Because(Answer):
+    """What is another since the beginning of a window; none of it where all of what was counted counts."""
+
+    version: ChangedVersion | None = None
+    setup: list[Literal["rules", "match", "legacy", "new"]] | None = None
+    week: bool | None = None
+
+
+class Counted(Answer):
+    """What was counted of a route."""
+
     requests: Sides
     failed: Sides
     server_errors: Sides
@@ -170,8 +210,26 @@ class RouteRow(Answer):
     match_rate: Share | None
     coverage: Coverage
     noise_runs: NoiseRuns
-    stale_rules: list[str]
     latency_ms: Latencies
+
+
+class Evidence(Counted):
+    """What was counted in a route's window; `since` is null where that is everything."""
+
+    since: Moment | None
+    because: Because
+
+
+class RouteRow(Counted):
+    name: str
+    group: str
+    stage: Stage
+    percentage: Percentage
+    effective_percentage: Percentage
+    hold: Hold | None
+    users: Sides
+    stale_rules: list[str]
+    evidence: Evidence
 
 
 class Minute(Answer):
@@ -329,6 +387,9 @@ class Noise(Answer):
     new_shown: Count
     new_pairs: Count
     both_shown: Count
+    new_alone: Annotated[Count, Field(description="Noise runs in which new's answer differed from two equal ones.")]
+    first_alone: Annotated[Count, Field(description="The same of legacy's first answer.")]
+    again_alone: Annotated[Count, Field(description="The same of legacy's second answer.")]
 
 
 class SignatureRow(Answer):
@@ -435,8 +496,15 @@ class BackendUrls(Answer):
     new: str
 
 
+class ListHint(Answer):
+    place: str
+    member: str
+    rule: str
+
+
 class SignatureDetail(SignatureRow):
     trend: Trend
+    hint: ListHint | None
     backends: BackendUrls
     examples: list[Example]
 
@@ -448,8 +516,11 @@ class Trends(Answer):
 
 
 class Tried(Answer):
+    """`at` is that of its line in the audit."""
+
     id: str
     route: str
+    at: Moment
     method: str
     target: str
     left_out: list[str]
@@ -482,6 +553,15 @@ class AuditLine(Answer):
 
 
 # --- progress ---
+class RouteBlocker(Answer):
+    id: str
+    state: State
+    owner: str
+    ticket: str
+    count: Count
+    sentence: str
+
+
 class RouteProgress(Answer):
     name: str
     group: str
@@ -491,6 +571,10 @@ class RouteProgress(Answer):
     verdict: Literal["ready", "not ready", "too early", "unknown"]
     why: str
     basis: list[str]
+    since: Moment | None
+    window: str
+    blockers: list[RouteBlocker]
+    blockers_left_out: Count
 
 
 class Group(Answer):
@@ -500,7 +584,8 @@ class Group(Answer):
     routes: list[str]
     percentage: Percentage
     requests: Sides
-    of_requests: Annotated[Share | None, Field(description="On new.")]
+    of_requests: Annotated[Share | None, Field(description="On new, in the windows of its routes.")]
+    counted: Annotated[str, Field(description="Since when, in words.")]
     users: Sides
     of_users: Annotated[Share | None, Field(description="On new.")]
     largest: str
@@ -535,25 +620,34 @@ class Condition(Answer):
 
 
 class DecisionLine(Answer):
-    """A line of the audit, less the address that asked for it."""
+    """A line of the audit, or those of several routes that changed at once: `subjects`; and the same in `words`."""
 
     id: Count
     at: Moment
     who: str
     action: str
-    subject: str
+    subjects: list[str]
     before: Any
     after: Any
     reason: str
+    words: str
+
+
+class Traffic(Answer):
+    requests: Sides
+    of_requests: Share
+    span_s: Seconds
 
 
 class Progress(Answer):
-    """`burn_up` and `projection` are null while the store can't say."""
+    """`burn_up`, `traffic` and `projection` are null while the store can't say; `traffic` also where there was none."""
 
     ready: Count
     routes: list[RouteProgress]
+    traffic: Traffic | None
     groups: list[Group]
     blockers: list[Blocker]
+    blockers_left_out: Count
     burn_up: BurnUp | None
     projection: Projection | None
     switch_off: list[Condition]

@@ -116,7 +116,7 @@ def _gap(route: Json) -> str:
 def _signature(finding: Finding) -> str:
     row = finding.row
     said = "; ".join(f"{label}: {text}" for label, text in decision(row))
-    rates = f" It {markdown(noise, MAX_CELL_CHARACTERS)}." if (noise := noise_sentence(row)) else ""
+    rates = f" It {markdown(noise, _MAX_SENTENCE_CHARACTERS)}." if (noise := noise_sentence(row)) else ""
     return _row(
         markdown_code(row["id"], MAX_CELL_CHARACTERS),
         markdown(row["state"], MAX_CELL_CHARACTERS),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from proxy.admin.audit_text import change_text
 from proxy.admin.figures import count, moment, percent, share
 from proxy.admin.plain import plain
 from proxy.admin.sparkline import WIDTH, shares_line
@@ -24,32 +23,40 @@ def as_progress(progress: Json, made_at: float) -> str:
 def _lines(progress: Json, made_at: float) -> Iterator[str]:
     yield f"How far the migration is, {moment(made_at)}"
     yield f"{progress['ready']} of {len(progress['routes'])} routes are ready to move on"
+    if progress["traffic"]:
+        yield f"{share(progress['traffic']['of_requests'])} of the requests of the last 24 hours were answered by new"
     yield from _how_it_went(progress["burn_up"], progress["projection"])
     yield from ("", "Who is on new")
     for group in progress["groups"]:
         yield (
             f"{_INDENT}{group['name']}: {percent(group['percentage'])} of the users sent there, "
-            f"{share(group['of_users'])} seen there, {share(group['of_requests'])} of the requests "
+            f"{share(group['of_users'])} seen there, {share(group['of_requests'])} of the requests {group['counted']} "
             f"({', '.join(group['routes'])})"
         )
     yield from ("", "What is ready, and why")
     for route in progress["routes"]:
         yield f"{_INDENT}{route['name']}: {route['verdict']}; {route['why']}"
         yield from (f"{_INDENT * 2}{sentence}" for sentence in route["basis"])
+        yield from (f"{_INDENT * 2}blocked by: {row['sentence']} ({_whose(row)})" for row in route["blockers"])
+        if route["blockers_left_out"]:
+            yield f"{_INDENT * 2}and by {count(route['blockers_left_out'])} more"
     yield from ("", "What blocks it" if progress["blockers"] else "What blocks it: no open difference")
     for row in progress["blockers"]:
-        whose = f"owner {row['owner'] or 'nobody yet'}" + (f", ticket {row['ticket']}" if row["ticket"] else "")
-        yield f"{_INDENT}{row['route']}: {row['sentence']} ({row['state']}, {whose}, seen {count(row['count'])} times)"
+        yield f"{_INDENT}{row['route']}: {row['sentence']} ({_whose(row)})"
+    if progress["blockers_left_out"]:
+        yield f"{_INDENT}and {count(progress['blockers_left_out'])} more"
     yield from ("", "Can legacy be switched off?")
     for each in progress["switch_off"]:
         yield f"{_INDENT}{_ANSWER[each['is_true']]}: {each['words']}"
     if progress["decided"]:
         yield from ("", "What was decided, by whom")
     for line in progress["decided"]:
-        yield (
-            f"{_INDENT}{moment(line['at'])} {line['who']}: {line['action']} {line['subject']}, {change_text(line)}"
-            + (f" ({line['reason']})" if line["reason"] else "")
-        )
+        yield f"{_INDENT}{moment(line['at'])} {line['words']}" + (f" ({line['reason']})" if line["reason"] else "")
+
+
+def _whose(row: Json) -> str:
+    ticket = f", ticket {row['ticket']}" if row["ticket"] else ""
+    return f"{row['state']}, owner {row['owner'] or 'nobody yet'}{ticket}, seen {count(row['count'])} times"
 
 
 _ANSWER = {True: "yes", False: "not yet", None: "not known"}

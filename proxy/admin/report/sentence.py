@@ -53,6 +53,9 @@ _SENTENCES = {
     "opaque→transparent": "New sends the picture with transparency, legacy without.",
     "colour profile": "New sends the picture with another colour profile.",
     "looks different": "New sends a picture that looks different.",
+    "namespace": "New sends {place} in another XML namespace.",
+    "document type": "New sends XML of another document type.",
+    "style sheet": "New sends XML with another style sheet.",
     "doctype": "New sends a page with another doctype, which browsers show in another mode.",
 }
 _LINES = {
@@ -90,6 +93,7 @@ _KINDS = {
 _BODIES = {
     "json": "JSON",
     "text": "text",
+    "broken text": "text whose bytes aren't of its charset",
     "bytes": "bytes that aren't text",
     "empty": "an empty body",
     "image": "a picture",
@@ -113,6 +117,9 @@ def sentence_of(signature: Json) -> Sentence:
     if arrow and before.startswith("format "):
         was, became = _code(before.removeprefix("format ")), _code(after)
         return (Part("New sends the picture as "), became, Part(", legacy as "), was, Part("."))
+    if arrow and before.startswith("charset "):
+        was, became = _code(before.removeprefix("charset ")), _code(after)
+        return (Part("New writes the text in "), became, Part(", legacy in "), was, Part("."))
     if arrow:
         sent, was, became = _place(signature), _kind(before), _kind(after)
         return (Part("New sends "), *sent, Part(" as "), became, Part(" where legacy sends "), was, Part("."))

@@ -100,6 +100,7 @@ _ROUTE_SHARES: dict[str, Callable[[Json], float | None]] = {
 _ROUTE_COUNTS: dict[str, Callable[[Json], int]] = {
     "mismatches": lambda route: route["mismatches"],
     "compared": lambda route: route["coverage"]["compared"],
+    "unlisted_differences": lambda route: route["coverage"]["unlisted"],
 }
 # Figures of the whole report: signatures in these states. What isn't proven to be noise counts as new (law 10).
 SIGNATURE_COUNTS = {

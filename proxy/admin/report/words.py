@@ -43,6 +43,11 @@ def interval_text(interval: Interval) -> str:
     return f"{low:g} to {high:g} %"
 
 
+def at_most_text(interval: Interval) -> str:
+    """How much differs at the most, rounded up to hundredths of a percent."""
+    return f"{math.ceil(round((1 - interval.low) * 10_000, 6)) / 100:g} %"
+
+
 def certainty(route: Json) -> str:
     """What is known of the match rate; "" where nothing was compared."""
     interval = interval_of(route)

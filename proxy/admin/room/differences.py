@@ -42,9 +42,9 @@ class Asked:
         query = urlencode([(name, value) for name, value in merged.items() if value], errors="replace")
         return f"/diffs?{query}" if query else "/diffs"
 
-    def suffix(self) -> str:
+    def suffix(self, **more: str) -> str:
         """What a link to a signature's page must end in, so that this page knows the list it stands in."""
-        query = urlencode(list(self.filters.items()), errors="replace")
+        query = urlencode([*self.filters.items(), *more.items()], errors="replace")
         return f"?{query}" if query else ""
 
 
@@ -86,12 +86,15 @@ def in_state(rows: list[Json], state: str | None) -> list[Json]:
 
 
 async def neighbours(control: ControlApi, asked: Asked, signature_id: str) -> tuple[str | None, str | None]:
-    """The ids before and after a signature in the list it was opened from."""
+    """The ids before and after a signature in the list it was opened from.
+
+    One that is not in it any more, since somebody has decided about it, is followed by the first that is.
+    """
     given = asked.filters
     rows = await control.diffs(given.get("route"), None)
     rows = sift(rows, given.get("kind"), given.get("text"), given.get("version"))
     ids = [row["id"] for row in in_state(rows, given.get("state"))]
     if signature_id not in ids:
-        return None, None
+        return None, ids[0] if ids else None
     at = ids.index(signature_id)
     return ids[at - 1] if at else None, ids[at + 1] if at + 1 < len(ids) else None

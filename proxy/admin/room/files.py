@@ -13,7 +13,7 @@ from starlette.responses import Response
 from proxy.admin.answer import JsonAnswer
 from proxy.admin.csv_text import csv_text
 from proxy.admin.room.frame import HEADERS
-from proxy.admin.room.tables import TABLES, Table
+from proxy.admin.room.tables import MAX_LINES, TABLES, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from proxy.admin.control_api import ControlApi
 
 Json = dict[str, Any]
+TRUNCATED = "x-changeover-truncated"  # the number of rows that are there
+LEFT_OUT = "only the first {lines} lines are here: ask for fewer with the filters of the page"
 Answering = Callable[[Request, "ControlApi"], Awaitable[Response]]
 
 
@@ -34,14 +36,23 @@ def files() -> dict[str, Answering]:
 
 
 async def _get_json(_name: str, table: Table, request: Request, control: ControlApi) -> Response:
-    return JsonAnswer(await table.read(request, control), headers=HEADERS)
+    rows, told = _whole(await table.read(request, control))
+    return JsonAnswer(rows, headers={**HEADERS, **told})
 
 
 async def _get_csv(name: str, table: Table, request: Request, control: ControlApi) -> Response:
     """In UTF-8 with a byte order mark, without which spreadsheets take it for something else."""
-    text = await asyncio.to_thread(written, table, await table.read(request, control))
-    headers = {**HEADERS, "content-disposition": f'attachment; filename="changeover-{name}.csv"'}
+    rows, told = _whole(await table.read(request, control))
+    text = await asyncio.to_thread(written, table, rows)
+    if told:
+        text += csv_text((LEFT_OUT.format(lines=MAX_LINES),), ())
+    headers = {**HEADERS, **told, "content-disposition": f'attachment; filename="changeover-{name}.csv"'}
     return Response(text.encode("utf-8-sig", "replace"), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _whole(rows: list[Json]) -> tuple[list[Json], dict[str, str]]:
+    """The rows that a file may have, and the header that says so where there are more."""
+    return rows[:MAX_LINES], {} if len(rows) <= MAX_LINES else {TRUNCATED: str(MAX_LINES)}
 
 
 def written(table: Table, rows: Sequence[Json]) -> str:

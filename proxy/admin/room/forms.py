@@ -65,7 +65,7 @@ def form_who(request: Request, form: Mapping[str, str]) -> str:
     """Who says it, for the audit: who signed in, or else what the form says, which is a note and not a proof."""
     if name := visitor_of(request).name:
         return name
-    who = form.get(WHO, NOBODY).strip()
+    who = form.get(WHO, remembered_who(request) or NOBODY).strip()
     if len(who) > MAX_WHO_CHARACTERS or not who.isprintable():
         refuse(f'"{WHO}" must be a name of at most {MAX_WHO_CHARACTERS} printable characters')
     return who

@@ -9,6 +9,8 @@ from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from proxy.admin.evidence import in_window, span_text, window_short, window_text
+from proxy.admin.figures import moment, outcomes, reasons_of
 from proxy.admin.report.content import interval_of
 from proxy.admin.report.words import interval_text
 from proxy.admin.room.drawing import stacked
@@ -81,7 +83,7 @@ class Overview:
             return view
 
     async def _make(self, request: Request) -> str:
-        routes, node = await self._control.routes(), await self._control.status()
+        routes, node = list(map(in_window, await self._control.routes())), await self._control.status()
         history = await self._history()
         self._kept_s = MANY_ROUTES_S if len(routes) > MANY_ROUTES else LIVE_S
         return frame(
@@ -90,11 +92,14 @@ class Overview:
             "overview.html",
             routes=routes,
             traffic=traffic_of(history),
-            nodes=nodes_of(history) if history else [],
+            counting=nodes_of(history) if history else {},
             totals=totals(routes, node),
             gaps=gaps(routes),
             holds=holds(routes),
             interval=match_interval,
+            window=window_text,
+            window_short=window_short,
+            outcomes=outcomes,
             bar=rollout_bar,
             live_ms=round(self._kept_s * 1000),
         )
@@ -115,12 +120,14 @@ def traffic_of(history: Json | None) -> dict[str, Bars]:
     }
 
 
-def nodes_of(history: Json) -> list[tuple[str, float, bool]]:
-    """Each node that counted in the last hour: name, when last, and whether it has been silent for a while since.
-
-    A node without traffic is silent as well.
-    """
-    return [(node["name"], node["last_at"], history["until"] - node["last_at"] > SILENT_S) for node in history["nodes"]]
+def nodes_of(history: Json) -> dict[str, str]:
+    """Node -> whether it counts what its users do, of those that did in the last hour."""
+    return {
+        node["name"]: "is counted"
+        if history["until"] - node["last_at"] <= SILENT_S
+        else f"counted nothing since {moment(node['last_at'])}"
+        for node in history["nodes"]
+    }
 
 
 def match_interval(route: Json) -> str:
@@ -135,7 +142,8 @@ def parts_of(page: str) -> dict[str, str]:
 
 
 def totals(routes: list[Json], node: Json) -> Json:
-    """What all routes add up to; shares are None where there is nothing to divide by."""
+    """What all routes add up to, in their windows; shares are None where there is nothing to divide by."""
+    routes = list(map(in_window, routes))
     requests = {side: sum(route["requests"][side] for route in routes) for side in ("legacy", "new")}
     served = sum(requests.values())
     compared = sum(route["coverage"]["compared"] for route in routes)
@@ -151,6 +159,7 @@ def totals(routes: list[Json], node: Json) -> Json:
         "match_rate": 1 - mismatches / compared if compared else None,
         "coverage": compared / expected if expected else None,
         "failed": sum(sum(route["failed"].values()) for route in routes),
+        "counted": span_text(routes),
         "workers": node["workers"],
     }
 
@@ -161,10 +170,10 @@ def holds(routes: list[Json]) -> list[Json]:
 
 
 def gaps(routes: list[Json]) -> list[tuple[str, int, bool]]:
-    """What was not compared, by reason, the most frequent first; and whether somebody chose that."""
+    """What was not compared, or only in part, by reason, the most frequent first; and whether somebody chose that."""
     found: Counter[str] = Counter()
     for route in routes:
-        found.update(route["coverage"]["skipped"])
+        found.update(reasons_of(route))
     return [(reason, number, reason in CHOSEN_GAPS) for reason, number in found.most_common()]
 
 

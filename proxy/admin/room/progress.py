@@ -21,14 +21,15 @@ Json = dict[str, Any]
 
 async def get_progress(request: Request, control: ControlApi) -> Page:
     read_query(request, ())
-    progress = await ask_progress(control)
+    routes = await control.routes()
+    progress = await ask_progress(control, routes)
     chart, marks = chart_of(progress["burn_up"], progress["decided"])
     return await show(
         request,
         control,
         "progress.html",
         progress=progress,
-        totals=totals(await control.routes(), await control.status()),
+        totals=totals(routes, await control.status()),
         blockers=[(row, sentence_of(row)) for row in progress["blockers"]],
         chart=chart,
         marks=marks,

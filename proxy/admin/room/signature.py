@@ -24,6 +24,8 @@ from proxy.admin.within import outside
 from proxy.errors import StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.requests import Request
 
     from proxy.admin.control_api import ControlApi
@@ -35,24 +37,33 @@ _DECIDING = ("action", "seen", "reason", "owner", "ticket", "until", "who")
 
 
 async def get_difference(request: Request, control: ControlApi) -> Page:
-    asked = Asked(read_query(request, FILTERS))
-    return await _show(request, control, await control.diff(request.path_params["id"]), asked)
+    """`tried` is when an example was sent again: what became of it stands above the page."""
+    query = read_query(request, (*FILTERS, "tried"))
+    tried = query.pop("tried", None)
+    return await _show(request, control, await control.diff(request.path_params["id"]), Asked(query), tried)
 
 
 async def get_ignore(request: Request, control: ControlApi) -> Page:
     """The line that ignoring would write, before anything is written."""
-    query = read_query(request, ("reason", "owner", "ticket", "who", "seen"))
+    query = read_query(request, ("reason", "owner", "ticket", "who", "seen", *FILTERS))
     detail = await control.diff(request.path_params["id"])
     reason, ticket = text_field(query, "reason"), optional_text_field(query, "ticket")
     preview = await control.preview_ignore(detail["id"], reason, form_who(request, query), ticket)
     return await show(
-        request, control, "ignore.html", detail=detail, sentence=sentence_of(detail), given=query, preview=preview
+        request,
+        control,
+        "ignore.html",
+        detail=detail,
+        sentence=sentence_of(detail),
+        given=query,
+        asked=_list_of(query),
+        preview=preview,
     )
 
 
 async def post_state(request: Request, control: ControlApi) -> Response:
-    """Accept, ignore or reopen; the page follows, with what was decided on it."""
-    form = await read_form(request, _DECIDING)
+    """Accept, ignore or reopen; the page follows, with what was decided on it, in the list where it stood."""
+    form = await read_form(request, (*_DECIDING, *FILTERS))
     id_, reason, who = request.path_params["id"], text_field(form, "reason"), form_who(request, form)
     owner, ticket = optional_text_field(form, "owner"), optional_text_field(form, "ticket")
     action, until, seen = form.get("action"), form_day(form, "until"), form_seen(form)
@@ -64,16 +75,18 @@ async def post_state(request: Request, control: ControlApi) -> Response:
         await control.set_state(id_, "new", reason, who, owner, ticket, None, seen)
     else:
         refuse("the form says neither accept, ignore nor reopen")
-    answer = RedirectResponse(outside(request, f"/diffs/{quote(id_, safe='')}#decided"), 303)
+    answer = RedirectResponse(outside(request, f"{_address(id_)}{_list_of(form).suffix()}#decided"), 303)
     remember_who(request, answer, who)
     return answer
 
 
-async def post_retry(request: Request, control: ControlApi) -> Page:
-    """Sends an example again, and shows what became of it above the page."""
-    form = await read_form(request, ("who",))
-    tried = await control.retry(request.path_params["id"], form_who(request, form))
-    return await _show(request, control, await control.diff(request.path_params["id"]), Asked({}), tried)
+async def post_retry(request: Request, control: ControlApi) -> Response:
+    """Sends an example again; the page follows, with what became of it. Loading that anew sends nothing."""
+    form = await read_form(request, ("who", *FILTERS))
+    id_ = request.path_params["id"]
+    tried = await control.retry(id_, form_who(request, form))
+    suffix = _list_of(form).suffix(tried=f"{tried['at']:.6f}")
+    return RedirectResponse(outside(request, f"{_address(id_)}{suffix}"), 303)
 
 
 async def get_har(request: Request, control: ControlApi) -> Response:
@@ -84,7 +97,17 @@ async def get_har(request: Request, control: ControlApi) -> Response:
     return Response(content, media_type="application/json", headers={**HEADERS, **disposition})
 
 
-async def _show(request: Request, control: ControlApi, detail: Json, asked: Asked, tried: Json | None = None) -> Page:
+def _address(id_: str) -> str:
+    return f"/diffs/{quote(id_, safe='')}"
+
+
+def _list_of(given: Mapping[str, str]) -> Asked:
+    """The list that the page was opened from."""
+    return Asked({name: given[name] for name in FILTERS if name in given})
+
+
+async def _show(request: Request, control: ControlApi, detail: Json, asked: Asked, tried: str | None) -> Page:
+    history = await _history(control, detail["id"])
     earlier, later = await neighbours(control, asked, detail["id"])
     examples = await asyncio.to_thread(_examples, detail)  # bodies may be long, and comparing lines takes a while
     return await show(
@@ -94,16 +117,23 @@ async def _show(request: Request, control: ControlApi, detail: Json, asked: Aske
         detail=detail,
         sentence=sentence_of(detail),
         decided=decision(detail),
-        history=await _history(control, detail["id"]),
+        history=history,
         trend=stacked([(0, number) for number in hours_of(detail["trend"])]),
         examples=examples,
         kept=len(detail["examples"]),
         asked=asked,
         earlier=earlier,
         later=later,
-        tried=tried,
+        tried=_tried(history, tried),
+        is_tried=tried is not None,
         who=remembered_who(request),
     )
+
+
+def _tried(history: list[Json], at: str | None) -> Json | None:
+    """What became of the example that was sent again then; None where the history doesn't have it."""
+    lines = (line for line in history if line["action"] == "diff.retry" and f"{line['at']:.6f}" == at)
+    return next((line["after"] for line in lines if "statuses" in line["after"]), None)
 
 
 def _examples(detail: Json) -> list[Json]:

@@ -15,6 +15,7 @@ from proxy.admin.fields import read_query
 from proxy.admin.room.forms import read_form
 from proxy.admin.room.frame import Page, error_page, frame
 from proxy.admin.within import outside
+from proxy.origin import ORIGIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +72,7 @@ class SigningIn:
 
     async def _sign_in(self, request: Request) -> Response:
         form = await read_form(request, ("token", "next"))
-        address = "unix" if request.client is None else request.client.host
+        address = ORIGIN.get()  # of the browser, where a listed proxy names it: else one would lock out all behind it
         after = _own_path(form.get("next", "/"))
         if wait_s := self._attempts.wait_s(address):
             wait = f"{ceil(wait_s)}"
@@ -109,7 +110,7 @@ def _here(request: Request) -> str:
     """Where a browser was going, for a page that can be asked for again."""
     if request.method not in {"GET", "HEAD"}:
         return "/"
-    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return _own_path(request.url.path + (f"?{request.url.query}" if request.url.query else ""))
 
 
 def _own_path(after: str) -> str:

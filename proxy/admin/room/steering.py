@@ -13,7 +13,9 @@ from urllib.parse import quote
 
 from starlette.responses import RedirectResponse, Response
 
+from proxy.admin.evidence import in_window, window_text
 from proxy.admin.fields import read_query, refuse, text_field, written_percentage
+from proxy.admin.figures import outcomes
 from proxy.admin.room.drawing import stacked
 from proxy.admin.room.forms import form_seen, form_who, read_form, remember_who, remembered_who
 from proxy.admin.room.frame import Page, show
@@ -125,7 +127,7 @@ async def _show(
 ) -> Page:
     name = request.path_params["name"]
     routes = await control.routes()
-    route = _found(routes, name)
+    route = in_window(_found(routes, name))
     preview = None if wished is None else await control.preview_rollout(name, wished)
     return await show(
         request,
@@ -144,6 +146,8 @@ async def _show(
         given=form or {},
         who=(form or {}).get("who") or remembered_who(request),
         bar=rollout_bar(route),
+        got=outcomes(route),
+        window=window_text(route),
         **await _evidence(control, name),
     )
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from proxy.admin.audit_text import change_text
+from proxy.admin.evidence import in_window, window_text
 from proxy.admin.fields import read_query
-from proxy.admin.figures import moment
+from proxy.admin.figures import moment, reasons_of
 from proxy.admin.progress import ask_progress, groups
 from proxy.admin.report.sentence import sentence_of, sentence_text
 from proxy.admin.room.differences import FILTERS, in_state
@@ -27,12 +28,15 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 Read = Callable[["Request", "ControlApi"], Awaitable[list[Json]]]
 Value = Callable[[Json], Any]
-MAX_LINES = 10_000  # of a file: what a spreadsheet opens without pausing
+MAX_LINES = 10_000  # of a file: what a spreadsheet opens without pausing; `files` tells of what is left out
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`columns`: heading -> the value of a row there; text, a number, a list of texts, or None for nothing."""
+    """`read` gives one row more than MAX_LINES where there are more.
+
+    `columns`: heading -> the value of a row there; text, a number, a list of texts, or None for nothing.
+    """
 
     read: Read
     columns: Mapping[str, Value]
@@ -64,8 +68,9 @@ def _moment(name: str) -> Value:
 
 # --- routes ---
 async def _routes(request: Request, control: ControlApi) -> list[Json]:
+    """As on the overview: what the routes' windows have counted."""
     read_query(request, ())
-    return await control.routes()
+    return list(map(in_window, await control.routes()))
 
 
 _ROUTE_COLUMNS = {
@@ -78,6 +83,7 @@ _ROUTE_COLUMNS = {
     **_fields("pairs", "matches", "mismatches", "match_rate"),
     **{name: _field("coverage", name) for name in ("compared", "expected")},
     "coverage": _field("coverage", "ratio"),
+    "counted": window_text,
     **{
         f"{each} ms {side}": _field("latency_ms", side, each)
         for each in ("p50", "p95", "p99")
@@ -90,8 +96,8 @@ async def _gaps(request: Request, control: ControlApi) -> list[Json]:
     read_query(request, ())
     return [
         {"route": route["name"], "reason": reason, "count": number, "chosen": reason in CHOSEN_GAPS}
-        for route in await control.routes()
-        for reason, number in sorted(route["coverage"]["skipped"].items())
+        for route in map(in_window, await control.routes())
+        for reason, number in sorted(reasons_of(route).items())
     ]
 
 
@@ -108,7 +114,7 @@ async def _history(request: Request, control: ControlApi) -> list[Json]:
 # --- progress ---
 async def _progress(request: Request, control: ControlApi) -> list[Json]:
     read_query(request, ())
-    rows: list[Json] = (await ask_progress(control))["routes"]
+    rows: list[Json] = (await ask_progress(control, await control.routes()))["routes"]
     return rows
 
 
@@ -128,12 +134,12 @@ async def _differences(request: Request, control: ControlApi) -> list[Json]:
     query = read_query(request, FILTERS)
     rows = await control.diffs(query.get("route"), None)
     sifted = sift(rows, query.get("kind"), query.get("text"), query.get("version"))
-    shown = in_state(sifted, query.get("state"))[:MAX_LINES]
+    shown = in_state(sifted, query.get("state"))[: MAX_LINES + 1]
     return [{**row, "sentence": sentence_text(sentence_of(row))} for row in shown]
 
 
 async def _audit(request: Request, control: ControlApi) -> list[Json]:
-    return list(await control.audit(MAX_LINES, read_query(request, ("subject",)).get("subject")))
+    return list(await control.audit(MAX_LINES + 1, read_query(request, ("subject",)).get("subject")))
 
 
 TABLES: dict[str, Table] = {
@@ -152,7 +158,7 @@ TABLES: dict[str, Table] = {
     ),
     "progress": Table(
         _progress,
-        _fields("name", "group", "stage", "percentage", "effective_percentage", "verdict", "why", "basis"),
+        _fields("name", "group", "stage", "percentage", "effective_percentage", "verdict", "why", "basis", "window"),
     ),
     "burn-up": Table(_burn_up, {"from (UTC)": _moment("at"), **_sides("requests")}),
     "groups": Table(
@@ -163,6 +169,7 @@ TABLES: dict[str, Table] = {
             "users on new": _field("of_users"),
             **_sides("requests"),
             "requests on new": _field("of_requests"),
+            "counted": _field("counted"),
         },
     ),
     "diffs": Table(

@@ -1,5 +1,5 @@
-// Keeps a page that says so (`data-live-ms`) as it would be after reloading it, and knows a few keys. Everything works
-// without scripts.
+// Keeps a page that says so (`data-live-ms`) as it would be after reloading it, copies commands, and knows a few
+// keys. Everything works without scripts.
 "use strict";
 
 const main = document.querySelector("main[data-live-ms]");
@@ -105,6 +105,25 @@ for (const slider of document.querySelectorAll("input[type=range][data-of]")) {
   slider.hidden = false;
   slider.addEventListener("input", () => (number.value = slider.value));
   number.addEventListener("input", () => (slider.value = number.value));
+}
+
+// --- buttons that copy a text; it can be selected without them ---
+async function copied(text) {
+  getSelection().selectAllChildren(text);
+  try {
+    await navigator.clipboard.writeText(text.innerText);
+    return true;
+  } catch {
+    return document.execCommand("copy"); // there is no navigator.clipboard on http:// of another machine
+  }
+}
+
+for (const button of document.querySelectorAll("button[data-copies]")) {
+  const text = document.getElementById(button.dataset.copies);
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    button.parentElement.querySelector("[role=status]").textContent = (await copied(text)) ? "Copied" : "Selected: copy it by hand";
+  });
 }
 
 // --- keys: j and k along a list, Enter is the link's own; n and p along the pages of a list ---

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from proxy.core.content_type import ContentType
 
-Kind = Literal["empty", "json", "ndjson", "events", "form", "html", "xml", "multipart", "text", "bytes"]
+Kind = Literal["empty", "json", "ndjson", "events", "form", "html", "xml", "multipart", "text", "broken text", "bytes"]
 """The words of the shape `body json→text`, as docs/comparing.md lists them."""
 
 

@@ -8,47 +8,34 @@ doctype only the mode is in which browsers show the page. The library is an extr
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from proxy.core.bodies.assets import ASSETS, without_build
 from proxy.core.bodies.body import TextForm
-from proxy.core.bodies.tree import Element, check_depth, read_markup
+from proxy.core.bodies.element import XHTML, Element, check_depth, read_markup
+from proxy.core.bodies.layout import Setting, without_unseen_blanks
 from proxy.core.document import Unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from proxy.core.bodies.tree import Node
+    from proxy.core.bodies.element import Node
     from proxy.core.content_type import ContentType
 
 DOCTYPE = "!doctype"
 _MAX_DEPTH = 200
-_BLANKS = re.compile(r"[ \t\n\r\f]+")
 _LABEL_ID = re.compile(r"[A-Za-z][A-Za-z_-]*")
-# Whose blanks are shown, or are part of a program (HTML standard §15.3.10, §4.12).
-_VERBATIM = frozenset({"pre", "textarea", "script", "style", "listing"})
-# In a line with the text around them (HTML standard §3.2.5.2.5): a blank beside them is seen.
-_PHRASING = frozenset(
-    {
-        *("a", "abbr", "b", "bdi", "bdo", "button", "cite", "code", "data", "del", "dfn", "em", "font", "i"),
-        *("img", "input", "ins", "kbd", "label", "mark", "meter", "output", "progress", "q", "ruby", "s", "samp"),
-        *("select", "small", "span", "strong", "sub", "sup", "svg", "textarea", "time", "tt", "u", "var", "video"),
-        *("wbr"),
-    }
-)
-# New with each page or each build: nonces (CSP level 3), digests of what a URL leads to.
+# New with each page or each build: nonces (CSP level 3), digests of what a URL leads to. That there is one counts:
+# without it a browser may refuse what is there.
 _NEW_EACH_TIME = frozenset({"nonce", "integrity"})
+_LOADED = frozenset({"script", "style", "link"})
 _TOKEN_NAMES = frozenset(
     {
         *("csrf", "csrf-token", "csrf_token", "csrftoken", "csrfmiddlewaretoken", "_csrf", "_csrf_token"),
         *("_token", "authenticity_token", "xsrf-token", "__requestverificationtoken"),
     }
 )
-_URL_ATTRIBUTES = frozenset({"src", "href", "srcset", "data-src", "poster"})
-# app.3f9a1c2b.js, app-BxY12abC.css: eight characters or more with a digit among them, before the extension.
-_HASHED_NAME = re.compile(
-    r"([.\-_])(?=[\w-]*[0-9])[0-9A-Za-z_-]{8,64}(?=(?:\.min)?\.(?:js|mjs|css|map|png|jpe?g|gif|svg|webp|avif|ico|woff2?)\b)"
-)
-_HASHED_QUERY = re.compile(r"([?&](?:v|ver|version|h|hash|t|cb)=)[0-9A-Za-z._-]{1,64}")
 # Before it only blanks and comments; anything else means that there is none.
 _DOCTYPE = re.compile(
     r"""(?:\s|<!--(?:(?!-->).)*+-->|<\?[^>]*>)*+<!doctype\s*(?P<name>[^\s>]+)
@@ -69,11 +56,13 @@ _QUIRKY = (
 _HTML_4 = ("-//w3c//dtd html 4.01 transitional//", "-//w3c//dtd html 4.01 frameset//")
 _LIMITED = ("-//w3c//dtd xhtml 1.0 transitional//", "-//w3c//dtd xhtml 1.0 frameset//")
 _QUIRKY_SYSTEM = "http://www.ibm.com/data/dtd/v11/ibmxhtml1-transitional.dtd"
+_FOREIGN = re.compile(r"<(?:svg|math)\b")
+_RAW = re.compile(r"<(?:style|script|xmp|iframe|noembed|noframes|noscript|plaintext)\b")
 _JSON_SCRIPTS = ("application/json", "application/ld+json", "importmap", "speculationrules")
 
 
 def _is_declared(declared: ContentType) -> bool:
-    return declared.essence in {"text/html", "application/xhtml+xml"}
+    return declared.essence == "text/html"
 
 
 def _looks_like(_declared: ContentType, text: str) -> bool:
@@ -94,89 +83,120 @@ def rendering_of(text: str) -> str:
     return "limited quirks" if public.startswith((*_HTML_4, *_LIMITED)) else "standards"
 
 
-HTML = TextForm("html", _is_declared, _looks_like, read_markup)
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page as it came, and whether it came as XML, which browsers read by other rules."""
+
+    text: str
+    is_xml: bool = False
+
+
+HTML = TextForm("html", _is_declared, _looks_like, lambda text: Page(read_markup(text)))
 
 
 def parse_html(text: str) -> Element:
-    """The page's tree. Raises Unreadable: "no_html" without the extra, "depth"."""
+    """The page's tree. Raises Unreadable("no_html") without the extra."""
     try:
         from selectolax.lexbor import LexborHTMLParser  # noqa: PLC0415  # workers, which parse no page, don't load it
     except ImportError:
         raise Unreadable("no_html") from None
-    root = LexborHTMLParser(text).root
+    root: Any = LexborHTMLParser(text).root
     if root is None:
         raise Unreadable("unreadable")
-    return _element(root, 0)
+    return _element(root, root.tag, Setting(), 0)
 
 
-def _element(node: Any, depth: int) -> Element:
+def _element(node: Any, name: str, setting: Setting, depth: int) -> Element:
     check_depth(depth, _MAX_DEPTH)
-    name = node.tag
-    attributes = dict(_attributes(name, node.attributes))
-    is_verbatim = name in _VERBATIM
-    if name == "template":  # its content is a document of its own, which the parser gives as markup only
-        children: list[Node] = [_BLANKS.sub(" ", node.html or "")]
-    else:
-        children = [*_children(node, depth, is_verbatim=is_verbatim)]
-    if not is_verbatim:
-        children = [*_without_unseen_blanks(children, is_line=name in _PHRASING)]
-    is_json = name == "script" and attributes.get("type", "").lower() in _JSON_SCRIPTS
-    return Element(name, _label(name, attributes), attributes, tuple(children), is_json)
+    display = setting.display_of(name)
+    if name == "input" and (node.attributes.get("type") or "").lower() == "hidden":
+        display = "none"
+    return Element(name, _PageNode(node, setting, is_line=display == "line", depth=depth), display)
 
 
-def _label(name: str, attributes: dict[str, str]) -> str:
-    """The name, and an id that reads like a word: one with digits is data."""
-    id_ = attributes.get("id", "")
-    return f"{name}#{id_}" if _LABEL_ID.fullmatch(id_) else name
+class _PageNode:
+    """An element of lexbor's tree, and what it is in."""
 
+    def __init__(self, node: Any, setting: Setting, *, is_line: bool, depth: int) -> None:
+        self._node = node
+        self._setting = setting
+        self._is_line = is_line
+        self._depth = depth
 
-def _children(node: Any, depth: int, *, is_verbatim: bool) -> Iterator[Node]:
-    child = node.child
-    while child is not None:
-        if child.tag == "-text":
-            text = child.text_content or ""
-            yield text if is_verbatim else _BLANKS.sub(" ", text)
-        elif not child.tag.startswith(("-", "_", "!")):
-            yield _element(child, depth + 1)
-        child = child.next
+    def label(self) -> str:
+        return page_label(self._node.tag, self._node.attributes.get("id"))
 
+    def attributes(self) -> dict[str, str]:
+        return dict(page_attributes(self._node.tag, self._node.attributes))
 
-def _without_unseen_blanks(children: list[Node], *, is_line: bool) -> Iterator[Node]:
-    """Blanks at the edges of blocks aren't shown (CSS Text level 3, §4.1)."""
-    for index, child in enumerate(children):
-        if isinstance(child, Element):
-            yield child
-            continue
-        text = child
-        if _is_edge(children, index - 1, is_line=is_line):
-            text = text.lstrip(" ")
-        if _is_edge(children, index + 1, is_line=is_line):
-            text = text.rstrip(" ")
+    def children(self) -> Iterable[Node]:
+        setting = self._setting.within(self._node.tag, self._node.attributes)
+        if setting.keeps_blanks:
+            return self._raw_children(setting)
+        return without_unseen_blanks(self._raw_children(setting), is_line=self._is_line)
+
+    def is_json(self) -> bool:
+        return is_json_script(self._node.tag, self._node.attributes.get("type"))
+
+    def written(self) -> str | None:
+        written: str = self._node.html or ""
+        # Of raw text in pictures and formulas lexbor writes what isn't escaped like what is.
+        if _FOREIGN.search(written) and _RAW.search(written):
+            return None
+        return f"{self._setting.vocabulary} {self._setting.keeps_blanks} {written}"
+
+    def _raw_children(self, setting: Setting) -> Iterator[Node]:
+        """Elements, and texts with what only comments part in one."""
+        text = ""
+        child = self._first_child()
+        while child is not None:
+            name = child.tag
+            if name == "-text":
+                text += child.text_content or ""
+            elif not name.startswith(("-", "_", "!")):
+                if text:
+                    yield setting.shown(text)
+                    text = ""
+                yield _element(child, name, setting, self._depth + 1)
+            child = child.next
         if text:
-            yield text
+            yield setting.shown(text)
+
+    def _first_child(self) -> Any:
+        if self._node.tag == "template" and self._setting.vocabulary == "html":  # its content is no child of it
+            return self._node.template_fragments()[0].child
+        return self._node.child
 
 
-def _is_edge(children: list[Node], index: int, *, is_line: bool) -> bool:
-    if not 0 <= index < len(children):
-        return not is_line
-    neighbour = children[index]
-    return isinstance(neighbour, Element) and neighbour.name not in _PHRASING
+def page_label(name: str, id_: str | None) -> str:
+    """The name, and an id that reads like a word: one with digits is data."""
+    return f"{name}#{id_}" if id_ and _LABEL_ID.fullmatch(id_) else name
 
 
-def _attributes(element: str, attributes: dict[str, str | None]) -> Iterator[tuple[str, str]]:
-    is_token = _is_token(attributes)
-    for name, given in attributes.items():
-        text = given or ""
-        if name in _NEW_EACH_TIME:
-            continue
+def is_json_script(name: str, type_: str | None) -> bool:
+    """Whether the element holds a JSON document."""
+    return name == "script" and (type_ or "").lower() in _JSON_SCRIPTS
+
+
+def page_attributes(element: str, given: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
+    """The attributes of an element of HTML as they are compared."""
+    for name, value in given.items():
+        text = value or ""
+        if name == "xmlns" and text == XHTML:
+            continue  # "has absolutely no effect" in HTML (HTML standard §3.2.6)
         if name == "class":
-            text = " ".join(sorted(set(text.split())))
-        elif is_token and name in {"value", "content"}:
+            text = " ".join(sorted({*text.split()}))
+        elif name in _NEW_EACH_TIME and element in _LOADED:
+            text = "(new each time)" if text else ""
+        elif name in {"value", "content"} and _is_token(element, given):
             text = "(token)" if text else ""
-        elif name in _URL_ATTRIBUTES and element != "a":
-            text = _HASHED_QUERY.sub(r"\1{hash}", _HASHED_NAME.sub(r"\1{hash}", text))
+        elif element in ASSETS:
+            text = without_build(element, given, name, text)
         yield name, text
 
 
-def _is_token(attributes: dict[str, str | None]) -> bool:
-    return (attributes.get("name") or "").lower() in _TOKEN_NAMES
+def _is_token(element: str, attributes: Mapping[str, str | None]) -> bool:
+    """Whether a hidden input or a meta tag holds a token; what users may see or write is none."""
+    if element == "input" and (attributes.get("type") or "").lower() != "hidden":
+        return False
+    return element in {"input", "meta"} and (attributes.get("name") or "").lower() in _TOKEN_NAMES

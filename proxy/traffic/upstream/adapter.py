@@ -15,8 +15,8 @@ import httpx
 import structlog
 
 from proxy.core.head import fields_of
-from proxy.core.headers import read_answer
-from proxy.errors import UpstreamError, UpstreamTimeout
+from proxy.core.headers import read_answer, reset_content_head
+from proxy.errors import UpstreamBusy, UpstreamError, UpstreamTimeout
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,7 +31,6 @@ log = structlog.get_logger(__name__)
 _PHASES: tuple[tuple[type[Exception], Phase], ...] = (
     (httpx.ConnectError, "connect"),
     (httpx.ConnectTimeout, "connect"),
-    (httpx.PoolTimeout, "pool"),
     (httpx.WriteError, "write"),
     (httpx.WriteTimeout, "write"),
     (httpx.RemoteProtocolError, "protocol"),
@@ -64,6 +63,8 @@ class AdapterUpstream:
     async def _run(self, exchange: Exchange, carried: _Carried) -> None:
         try:
             await self._exchange(exchange, carried)
+        except httpx.PoolTimeout as error:
+            exchange.failed(UpstreamBusy(exchange.side, "pool", str(error)), monotonic())
         except httpx.TimeoutException as error:
             exchange.failed(UpstreamTimeout(exchange.side, _phase(error), str(error)), monotonic())
         except (httpx.TransportError, OSError) as error:
@@ -87,7 +88,8 @@ class AdapterUpstream:
                 raise httpx.LocalProtocolError("the transport's answer can't be read asynchronously")
             async for chunk in stream:
                 await carried.may_read.wait()
-                exchange.body_received(chunk)
+                if answer.status_code != HTTPStatus.RESET_CONTENT:
+                    exchange.body_received(chunk)
                 exchange.touched(monotonic())
                 exchange.notify()
         finally:
@@ -125,6 +127,8 @@ def _answer_begun(exchange: Exchange, answer: httpx.Response) -> None:
         head = read_answer(lines, may_have_length=answer.status_code != HTTPStatus.NO_CONTENT)
     except ValueError as error:
         raise httpx.RemoteProtocolError(str(error)) from error
+    if answer.status_code == HTTPStatus.RESET_CONTENT:
+        head = reset_content_head(head)
     exchange.answer_begun(answer.status_code, b" " + answer.reason_phrase.encode("latin-1"), head)
 
 

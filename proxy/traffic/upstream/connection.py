@@ -15,13 +15,19 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from proxy.core.framing import LAST_CHUNK, Chunked, Malformed, chunk
-from proxy.core.head import ANSWER, MAX_HEAD_BYTES, mend_answer
-from proxy.core.headers import AnswerHead, read_answer
+from proxy.core.head import ANSWER, MAX_HEAD_BYTES, is_possible_answer, mend_answer
+from proxy.core.headers import (
+    AnswerHead,
+    agrees_to_websocket,
+    interim_lines,
+    read_answer,
+    reset_content_head,
+    trailer_lines,
+)
 from proxy.errors import UpstreamError
 
 if TYPE_CHECKING:
@@ -46,14 +52,11 @@ class KnownHead(NamedTuple):
     head: AnswerHead
 
 
-UNKNOWN = KnownHead(_END_OF_HEAD, 0, b"", AnswerHead(b"", None, False, False))  # no answer begins like this
-
-
 class Home(Protocol):
     """The pool that a connection belongs to. `known` is the last answer's head: equal bytes mean the same (rule 5)."""
 
     backend: Backend
-    known: KnownHead
+    known: KnownHead | None
     outbox: Outbox
 
     def release(self, connection: Connection) -> None: ...
@@ -147,7 +150,7 @@ class Connection(asyncio.Protocol):
     def _head_received(self, exchange: Exchange, data: bytes) -> None:
         """Reads as much of the answer as `data`, which begins with its head, holds."""
         known = self._pool.known
-        if data.startswith(known.wire):
+        if known is not None and data.startswith(known.wire):
             self._head_read(exchange, known, data)
             return
         found = ANSWER.match(data)
@@ -172,6 +175,8 @@ class Connection(asyncio.Protocol):
         except ValueError as error:
             self._fail("protocol", str(error))
             return
+        if status == 205:
+            head = reset_content_head(head)
         self._pool.known = known = KnownHead(data[: found.end()], status, found[3] or b" ", head)
         self._head_read(exchange, known, data)
 
@@ -183,14 +188,14 @@ class Connection(asyncio.Protocol):
         if exchange.method == b"HEAD" or status in (204, 304):  # RFC 9112 §6.3
             self._left, self._chunked = 0, None
         else:
-            self._chunked = Chunked() if head.is_chunked else None
+            self._chunked = Chunked(may_pad=True) if head.is_chunked else None
             self._left = None if head.length is None and not head.is_chunked else head.length or 0
         self._body_received(exchange, data[len(wire) :])
 
     def _odd_head_received(self, exchange: Exchange, data: bytes) -> None:
         """A head that isn't whole yet, or has to be mended, or can't be."""
         end = data.find(_END_OF_HEAD) + 4
-        if end < 4 and len(data) <= MAX_HEAD_BYTES and b"HTTP/1."[: len(data)] == data[:7]:
+        if end < 4 and len(data) <= MAX_HEAD_BYTES and is_possible_answer(data, len(self._head)):
             self._head = data
             return
         mended = mend_answer(data[:end]) if end >= 4 else data
@@ -204,18 +209,20 @@ class Connection(asyncio.Protocol):
         self._head = b""
         self._interim += 1
         if found[2] == b"101":
-            if not exchange.may_upgrade:
-                self._fail("protocol", "it switched protocols without being asked")
+            if not (exchange.may_upgrade and agrees_to_websocket(found[4])):
+                self._fail("protocol", "it switched to a protocol that it wasn't asked for")
                 return False
-            exchange.answer_begun(101, found[3] or b" ", replace(read_answer(found[4]), length=None))
+            exchange.answer_begun(101, found[3] or b" ", AnswerHead(interim_lines(found[4]), None, False, False))
             exchange.upgraded()
             self._is_reusable = False
             self._left, self._chunked = None, None
-        elif self._interim > _MAX_INTERIM:
-            self._fail("protocol", f"it sent more than {_MAX_INTERIM} interim answers")
+        elif self._interim > _MAX_INTERIM or found.end() > MAX_HEAD_BYTES:
+            self._fail(
+                "protocol", f"it sent more than {_MAX_INTERIM} interim answers, or one over {MAX_HEAD_BYTES} bytes"
+            )
             return False
         elif exchange.on_interim is not None and found[2] != b"100":  # a 100 answers our Expect; we send none
-            exchange.on_interim(b"HTTP/1.1 %b%b\r\n%b\r\n" % (found[2], found[3] or b" ", found[4]))
+            exchange.on_interim(b"HTTP/1.1 %b%b\r\n%b\r\n" % (found[2], found[3] or b" ", interim_lines(found[4])))
         return True
 
     def _body_received(self, exchange: Exchange, data: bytes) -> None:
@@ -249,7 +256,7 @@ class Connection(asyncio.Protocol):
             exchange.body_received(body)
         if chunked.is_whole:
             self._is_reusable = self._is_reusable and not rest
-            exchange.trailers = chunked.trailers
+            exchange.trailers = chunked.trailers and trailer_lines(chunked.trailers)
             exchange.completed(self._now)
 
     # --- Carrier ---

@@ -214,7 +214,7 @@ class Exchange:
     @property
     def _waits_for_user(self) -> bool:
         """Whether the backend can't move because of the user: a body that isn't sent yet, an answer not taken yet."""
-        if self.idle_timeout_s is None or self.may_upgrade:
+        if self.idle_timeout_s is None:
             return False
         return self.is_paused or (not self.is_request_sent and self.phase != "write")
 
@@ -296,6 +296,15 @@ class Exchange:
         if not self.is_complete:
             error = UpstreamError(self.side, "read", "the user left", is_client_gone=True)
             self.failed(error, monotonic())
+
+    def cut(self) -> None:
+        """What has come is the whole answer, though the backend would go on: its connection is closed."""
+        carrier, self.carrier = self.carrier, None
+        self.error = None
+        if not self.is_complete:
+            self.completed(monotonic())
+        if carrier is not None:
+            carrier.drop()
 
     def abandon(self) -> None:
         """Nobody wants the answer any more: the connection is closed, so that the backend may stop too."""

@@ -1,12 +1,14 @@
 """A pooled HTTP/1.1 client: the fast way to a backend.
 
-1. The number of connections is bounded; who finds none waits in line, up to `pool_s`.
+1. The number of connections is bounded; who finds none waits in line, up to `pool_s`. The line is bounded, too: its end
+   is told at once that there is no place (`UpstreamBusy`).
 2. Idle connections are dropped after IDLE_S, well before backends do (uvicorn 5 s, node 5 s).
 3. A request that may not be repeated only goes on a connection that was used within FRESH_S or on a new one.
 4. A backend's TLS files are read once, for the pool. Where they can't be used, its connections fail, and each new one
    tries them again: a worker serves all that doesn't need them.
-5. A pool with a `rest_s` (shadows') tries no connection for that long after one failed: its exchanges fail at once,
-   with the same error. Attempts at a backend that is down cost as much as requests do, and users would pay for them.
+5. A pool with a `rest_s` (shadows') tries no connection for that long after one failed, and then one at a time until
+   one is made: its other exchanges fail at once, with the same error. Attempts at a backend that is down cost as much
+   as requests do, and users would pay for them.
 """
 
 from __future__ import annotations
@@ -19,9 +21,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from proxy.certificates import UnusableFile
-from proxy.errors import UpstreamError, UpstreamTimeout
+from proxy.errors import UpstreamBusy, UpstreamError, UpstreamTimeout
 from proxy.traffic.outbox import Outbox
-from proxy.traffic.upstream.connection import UNKNOWN, Connection
+from proxy.traffic.upstream.connection import Connection, KnownHead
 from proxy.traffic.upstream.tls import TlsConnection, backend_server_name, backend_socket_path, backend_ssl_context
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ IDLE_S = 3.0
 FRESH_S = 1.0
 REST_S = 0.25
 FAILURES = 5
+MOST_IN_LINE = 1024  # Envoy's default for pending requests (max_pending_requests); each waits `pool_s` at most
 _REPEATABLE = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"})  # RFC 9110 §9.2.2
 
 
@@ -48,7 +51,7 @@ class Http1Upstream:
         self, backend: Backend, deadlines: Deadlines, *, limit: int | None = None, rest_s: float = 0.0
     ) -> None:
         self.backend = backend
-        self.known = UNKNOWN
+        self.known: KnownHead | None = None
         self.outbox = Outbox()
         self._deadlines = deadlines
         self._limit = limit or backend.connections
@@ -70,8 +73,8 @@ class Http1Upstream:
 
     @property
     def connections(self) -> tuple[int, int]:
-        """How many there are, and how many of them are idle."""
-        return len(self._open), len(self._idle)
+        """How many there are, or are being made, and how many of them are idle."""
+        return len(self._open) + self._connecting, len(self._idle)
 
     def begin(self, exchange: Exchange) -> bool:
         """Sends on an idle connection, the most recently used first; False if there is none fit for it.
@@ -92,19 +95,16 @@ class Http1Upstream:
         return self._failure is not None and self._fail_at_rest(exchange, self._failure, now)
 
     def _fail_at_rest(self, exchange: Exchange, failure: UpstreamError, now: float) -> bool:
-        if now >= self._rests_until:
-            self._failure = None
+        if now >= self._rests_until and not self._connecting:
+            self._rests_until = now + self._rest_s  # this one tries, and no other before it has begun to
             return False
         exchange.failed(type(failure)(exchange.side, failure.phase, failure.reason), now)
         return True
 
     async def open(self, exchange: Exchange) -> None:
         """Sends on a new connection, or, at the limit, on the next one that comes free. Raises UpstreamError."""
-        async with self._mapped_timeouts(exchange, "pool", self.backend.timeouts.pool_s):
-            while len(self._open) + self._connecting >= self._limit:
-                await self._wait_in_line()
-                if self.begin(exchange):
-                    return
+        if len(self._open) + self._connecting >= self._limit and await self._wait_for_place(exchange):
+            return
         try:
             connection = await self._connect(exchange)
         except UpstreamError as error:
@@ -120,11 +120,31 @@ class Http1Upstream:
             self._failure = type(failure)(failure.backend, failure.phase, failure.reason)  # without its traceback
             self._rests_until = monotonic() + self._rest_s
 
-    async def _wait_in_line(self) -> None:
+    async def _wait_for_place(self, exchange: Exchange) -> bool:
+        """Until there is room for a new connection; True where none is needed: the exchange is carried, or over."""
+        seconds = self.backend.timeouts.pool_s
+        try:
+            async with asyncio.timeout(seconds):
+                while len(self._open) + self._connecting >= self._limit:
+                    await self._wait_in_line(exchange)
+                    if exchange.error is not None:  # abandoned meanwhile: the turn is the next one's
+                        self._wake_next()
+                        return True
+                    if self.begin(exchange):
+                        return True
+        except TimeoutError as timeout:
+            message = f"none of the {self._limit} connections to {self.backend.url} came free within {seconds:g} s"
+            raise UpstreamBusy(exchange.side, "pool", message) from timeout
+        return False
+
+    async def _wait_in_line(self, exchange: Exchange) -> None:
         if self._idle:  # unfit for this request (rule 3): make room
             self._idle.popleft().drop()
             await asyncio.sleep(0)
             return
+        if len(self._waiters) >= MOST_IN_LINE:
+            message = f"{MOST_IN_LINE} requests wait for one of the {self._limit} connections to {self.backend.url}"
+            raise UpstreamBusy(exchange.side, "pool", message)
         waiter = self._loop.create_future()
         self._waiters.append(waiter)
         try:
@@ -151,6 +171,7 @@ class Http1Upstream:
             if connection is None:  # its place in the pool is free again
                 self._wake_next()
         self._open.add(connection)
+        self._failure = None
         return connection
 
     async def _dial(self) -> Connection:

@@ -48,9 +48,10 @@ def test_records_are_read_one_by_one(content_type: str, body: bytes, expected: l
     [
         ("application/json", b'{"a":1}\n{"a":2}\n', Body("ndjson", [{"a": 1}, {"a": 2}])),
         ("application/stream+json", b"[1]\n[2]\n[3", Body("ndjson", [[1], [2], "[3"])),
-        ("text/plain", b'{"a":1}\n{"a":2}', Body("ndjson", [{"a": 1}, {"a": 2}])),
-        ("text/plain", b'{"a":1}\nand more', Body("text", '{"a":1}\nand more')),
-        ("text/plain", b"1\n2", Body("text", "1\n2")),
+        ("", b'{"a":1}\n{"a":2}', Body("ndjson", [{"a": 1}, {"a": 2}])),
+        ("text/plain", b'{"a":1}\n{"a":2}', Body("text", '{"a":1}\n{"a":2}')),
+        ("", b'{"a":1}\nand more', Body("text", '{"a":1}\nand more')),
+        ("", b"1\n2", Body("text", "1\n2")),
         ("text/html", b"[1]\n[2]", Body("text", "[1]\n[2]")),
         (NDJSON, b"<h1>\noops", Body("text", "<h1>\noops")),
         (NDJSON, b'{\n"a": 1}', Body("json", {"a": 1})),

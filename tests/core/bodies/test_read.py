@@ -16,7 +16,10 @@ from proxy.core.bodies.read import may_travel, read_body
         ("application/json", b"\xef\xbb\xbf[1]", Body("json", [1])),
         ("application/json", b'"a"', Body("json", "a")),
         ("application/json", b"{a}", Body("text", "{a}")),
-        ("text/plain", b" [1]", Body("json", [1])),
+        ("", b" [1]", Body("json", [1])),
+        ("text/plain", b" [1]", Body("text", " [1]")),
+        ("text/plain", b"<html>", Body("text", "<html>")),
+        ("text/csv", b"<?xml version='1.0'?><a/>", Body("text", "<?xml version='1.0'?><a/>")),
         ("text/plain", b"1", Body("text", "1")),
         ("", b'{"a":1}', Body("json", {"a": 1})),
         ("text/html", b"[1]", Body("text", "[1]")),
@@ -26,7 +29,7 @@ from proxy.core.bodies.read import may_travel, read_body
         ("application/json", b"\x1f\x8b\x08\x00", Body("bytes", b"\x1f\x8b\x08\x00")),
         ("application/json", b"<h1>", Body("text", "<h1>")),
         ("text/plain", b"\x89PNG\r\n\x1a\n", Body("bytes", b"\x89PNG\r\n\x1a\n")),
-        ("text/plain; charset=utf-8", b"\xff", Body("bytes", b"\xff")),
+        ("text/plain; charset=utf-8", b"\xff", Body("broken text", b"\xff")),
     ],
 )
 def test_body_is_read_by_type_then_by_look(content_type: str, body: bytes, expected: Body):

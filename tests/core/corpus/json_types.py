@@ -27,7 +27,14 @@ SAME = (
     equal("json: escaped member name", doc('{"\\u0061": 1}'), doc('{"a": 1}')),
     equal("json: number forms", doc("[1.0, 1e2, 0.5]"), doc("[1.00, 100.0, 5e-1]")),
     equal("json: negative zero", doc("[-0.0]"), doc("[0.0]")),
-    equal("json: byte order mark", doc(b'\xef\xbb\xbf{"a": 1}'), doc('{"a": 1}')),
+    differs(
+        "json: byte order mark",
+        doc(b'\xef\xbb\xbf{"a": 1}'),
+        doc('{"a": 2}'),
+        body('$["@charset"]', "charset utf-8 with a mark→utf-8"),
+        body("$.a", "value"),
+    ),
+    equal("json: byte order mark ignored", doc("\ufeff[1]"), doc("[1]"), ignore=('$["@charset"]',)),
     equal("json: charset parameter", sent("[1]", JSON), sent("[ 1 ]", f"{JSON}; charset=utf-8")),
     equal("json: equal long integers", doc("123456789012345678901234567890"), doc(" 123456789012345678901234567890")),
     equal("json: plain values at the top", doc('"a"'), doc(' "a" ')),
@@ -159,4 +166,36 @@ RULES = (
     equal("rules: tolerance takes integers and floats alike", doc({"s": 1}), doc({"s": 1.0}), tolerance={"$.s": 0.1}),
 )
 
-ROWS = (*SAME, *TYPES, *VALUES, *MEMBERS, *RULES)
+CITIES = {f"{one}-{two}": {"name": one, "rank": 1} for one in ("san", "new", "old", "el", "la") for two in "abcdef"}
+FIELDS = {f"field-{letter}": {"type": "text", "label": letter} for letter in "abcdefghij"}
+SCORES = dict.fromkeys((f"{one}-{two}" for one in CITIES for two in "rstuvwxyz"), 1)
+
+MAPS = (
+    differs(
+        "json: names of a map are one place",
+        doc({"cities": CITIES}),
+        doc(
+            {"cities": {**CITIES, "san-a": {"name": "san", "rank": 2}, "san-b": {"name": "san", "rank": 3}, "x-y": {}}}
+        ),
+        body('$.cities["{id}"].rank', "value"),
+        body('$.cities["{id}"]', "extra"),
+    ),
+    equal(
+        "json: a map by the rule for its signature",
+        doc({"cities": CITIES}),
+        doc({"cities": {**CITIES, "san-a": {"name": "san", "rank": 2}}}),
+        ignore=("$.cities[*].rank",),
+    ),
+    differs(
+        "json: fields of a record are several",
+        doc(FIELDS),
+        doc({**FIELDS, "field-a": {"type": "text", "label": "A"}, "field-b": {"type": "text", "label": "x"}}),
+        body("$.field-a.label", "letter case"),
+        body("$.field-b.label", "value"),
+    ),
+    differs(
+        "json: a map of numbers", doc(SCORES), doc({**SCORES, "san-a-w": 2, "la-f-z": 3}), body('$["{id}"]', "value")
+    ),
+)
+
+ROWS = (*SAME, *MAPS, *TYPES, *VALUES, *MEMBERS, *RULES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from proxy.core.compare import Comparison, compare
+from proxy.core.compared_headers import Reached
 from proxy.core.evidence import Verdict
 from proxy.core.mask import Masker
 from proxy.core.model import Redaction
@@ -23,16 +25,17 @@ FOLDER = Path(__file__).parent
 TOPICS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in {"row", "test_corpus"})
 ROWS: list[Row] = [row for topic in TOPICS for row in import_module(f"tests.core.corpus.{topic}").ROWS]
 MASKER = Masker(Redaction(), b"k" * 16)
-HOSTS = {"reader.example"}
+AT = 1_795_000_000.0
+REACHED = Reached(frozenset({"reader.example"}), "127.0.0.1:24301", "127.0.0.1:24302", AT)
 
 each_row = pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
 
 
-def compared(control: Sent, candidate: Sent, row: Row) -> Comparison:
+def compared(control: Sent, candidate: Sent, row: Row, reached: Reached = REACHED) -> Comparison:
     """As worker and comparer do it together."""
     seen = Observation(MASKER, MAX_BYTES, has_pictures=row.rules.images is not None)
     one, other = (seen.answer(sent.status, sent.headers, sent.body) for sent in (control, candidate))
-    return compare(one, other, row.rules, row.limits, HOSTS, seen.first_difference())
+    return compare(one, other, row.rules, row.limits, reached, seen.first_difference())
 
 
 def test_corpus_has_its_size():
@@ -53,7 +56,9 @@ def test_corpus_row_is_judged_as_it_says(row: Row):
 @each_row
 def test_corpus_row_has_one_verdict_from_both_sides(row: Row):
     """Whoever is control: what differs differs."""
-    found = compared(row.candidate, row.control, row)
+    found = compared(
+        row.candidate, row.control, row, replace(REACHED, control=REACHED.candidate, candidate=REACHED.control)
+    )
     assert (found.verdict, found.reason) == (row.verdict, row.reason)
 
 

@@ -4,34 +4,38 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.traffic.vectors.answer_vectors import ANSWERS, AnswerVector, Failed, Passed
+from proxy.traffic.upstream import connection as upstream
+from tests.traffic.vectors.answer_vectors import ANSWERS, AnswerVector, Failed, Limits, Passed
 from tests.traffic.vectors.conversation import (
     INNOCENT,
     INNOCENT_BODY,
-    PATIENCE_S,
-    Heard,
     Standing,
     apart,
     boundaries,
-    connected,
     field_lines,
     field_name,
     in_cohorts,
+    is_cut_everywhere,
     standing,
 )
+from tests.traffic.vectors.recording import Recorder
+from tests.traffic.vectors.watching import PATIENCE_S
 from tests.traffic.wire import ok, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.traffic.vectors.conversation import User
-    from tests.traffic.wire import Asked, Head, Reply
+    from tests.traffic.vectors.reading import Heard, Read
+    from tests.traffic.vectors.recording import Connection, Recorded
+    from tests.traffic.wire import Head, Reply
 
 _FRAMING = {b"connection", b"content-length", b"transfer-encoding"}
 
@@ -42,18 +46,17 @@ class Speaker:
 
     vector: AnswerVector = ANSWERS[0]
 
-    async def __call__(self, asked: Asked) -> None:
-        await asked.read_body()
-        if asked.target == "/innocent":
-            await asked.write(ok(INNOCENT_BODY))
+    async def __call__(self, connection: Connection, request: Read) -> None:
+        if request.target == "/innocent":
+            connection.write(ok(INNOCENT_BODY))
             return
-        vector, at = self.vector, int(asked.target.removeprefix("/cut/"))
+        vector, at = self.vector, int(request.target.removeprefix("/cut/"))
         if at:
-            await asked.write(vector.data[:at])
-            await apart()
-        await asked.write(vector.data[at:] + vector.extra)
+            connection.write(vector.data[:at])
+            await connection.taken()
+        connection.write(vector.data[at:] + vector.extra)
         if vector.ends:
-            asked.writer.close()
+            connection.close()
 
 
 @dataclass
@@ -64,26 +67,31 @@ class Scene:
     speaker: Speaker
 
     @property
-    def port(self) -> int:
-        return self.standing.stage.port
-
-    @property
-    def asked(self) -> list[Asked]:
-        return self.standing.stage.legacy.asked
+    def whole(self) -> list[Recorded]:
+        return self.standing.recorder.whole
 
     async def hang_up(self) -> None:
         """Ends all connections to the backend, so that what follows begins on a new one."""
         await self.standing.stage.settle_shadows()
-        for asked in self.asked:
-            asked.writer.close()
+        for connection in self.standing.recorder.connections:
+            connection.close()
         await apart()
 
 
 @pytest.fixture(scope="module")
 def scene() -> Iterator[Scene]:
     speaker = Speaker()
-    with standing(speaker) as stood:
+    with standing(Recorder(speaker)) as stood:
         yield Scene(stood, speaker)
+
+
+@contextmanager
+def _under(limits: Limits | None) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        if limits is not None:
+            patch.setattr(upstream, "MAX_HEAD_BYTES", limits.head_bytes)
+            patch.setattr(upstream, "_MAX_FIELDS", limits.fields)
+        yield
 
 
 # --- the tests ---
@@ -100,7 +108,8 @@ def test_answer_vector_in_one_piece(scene: Scene, vector: AnswerVector) -> None:
         await _check_connections(scene, vector)
 
     try:
-        scene.standing.run(scenario())
+        with _under(vector.limits):
+            scene.standing.run(scenario())
     finally:
         scene.standing.tidy(scene.hang_up())
 
@@ -115,7 +124,8 @@ def test_answer_vector_cut_at_every_byte(scene: Scene, vector: AnswerVector) -> 
         await _check_connections(scene, vector)
 
     try:
-        scene.standing.run(scenario())
+        with _under(vector.limits):
+            scene.standing.run(scenario())
     finally:
         scene.standing.tidy(scene.hang_up())
 
@@ -127,12 +137,19 @@ def test_answer_vectors_are_told_apart_by_their_names() -> None:
     assert len(ANSWERS) >= 65
 
 
+def test_answer_vectors_that_are_too_long_have_twins_that_are_cut_everywhere() -> None:
+    """Of the same rule and outcome, under low limits."""
+    everywhere = {(vector.name, vector.rule) for vector in ANSWERS if is_cut_everywhere(vector.data)}
+    long = [vector for vector in ANSWERS if not is_cut_everywhere(vector.data)]
+    assert [] == [each.name for each in long if (f"under low limits, {each.name}", each.rule) not in everywhere]
+
+
 # --- playing one ---
 async def _play(scene: Scene, vector: AnswerVector, at: int) -> None:
     """A user asks for the vector, cut at a byte, and for something innocent afterwards."""
     where = f"cut after {at} of {len(vector.data)} bytes"
     own = f"{vector.method} /cut/{at} HTTP/{vector.version}\r\nHost: a\r\nX-User: u1\r\n\r\n".encode()
-    async with connected(scene.port) as user:
+    async with scene.standing.user() as user:
         user.send(own)
         heard = await user.hear([vector.method], to_the_end=vector.version == "1.0")
         if _goes_on(heard, vector):
@@ -144,7 +161,7 @@ async def _play(scene: Scene, vector: AnswerVector, at: int) -> None:
             heard.rest += end.rest
             heard.was_reset = end.was_reset
         _check_outcome(vector, heard, where)
-    async with connected(scene.port) as another:
+    async with scene.standing.user() as another:
         await _check_innocent(another, where)
 
 
@@ -225,17 +242,18 @@ def _status(head: Head) -> int:
 
 
 # --- what became of the backend's connections ---
-def _last(scene: Scene, target: str) -> Asked:
-    return next(asked for asked in reversed(scene.asked) if asked.target == target)
+def _last(scene: Scene, target: str) -> Recorded:
+    return next(recorded for recorded in reversed(scene.whole) if recorded.request.target == target)
 
 
 async def _check_connections(scene: Scene, vector: AnswerVector) -> None:
     """One that must not be used again carried nothing after the vector, and was closed by the proxy."""
+    assert all(not connection.rest for connection in scene.standing.recorder.connections)
     if vector.reuses:
         return
-    last = {asked.connection: asked for asked in scene.asked}
-    spent = [asked for asked in scene.asked if asked.target != "/innocent"]
-    assert all(last[asked.connection] is asked for asked in spent), "a connection was used again"
+    last = {id(recorded.connection): recorded for recorded in scene.whole}
+    spent = [recorded for recorded in scene.whole if recorded.request.target != "/innocent"]
+    assert all(last[id(recorded.connection)] is recorded for recorded in spent), "a connection was used again"
     if not vector.ends:
         async with asyncio.timeout(PATIENCE_S):
-            await until(lambda: all(asked.reader.at_eof() or asked.writer.is_closing() for asked in spent))
+            await until(lambda: all(recorded.connection.is_over for recorded in spent))
