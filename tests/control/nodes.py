@@ -109,6 +109,12 @@ async def until_answer(ask: Callable[[], Any], is_so: Callable[[Any], object]) -
     return answer
 
 
+async def stored(control: Control) -> None:
+    """Until the store has all that control took over: counters, sightings and lines of the audit."""
+    recorder = control._recorder
+    await until(lambda: not recorder._buffer and not recorder._audit and recorder.written == recorder.accepted)
+
+
 def run(scenario: Callable[[], Any]) -> None:
     async def bounded() -> None:
         async with asyncio.timeout(90):

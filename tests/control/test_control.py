@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from proxy.control import changes, decisions, recorder
 from proxy.control import control as control_module
-from proxy.control import decisions, recorder
 from proxy.core.model import NEW
 from proxy.errors import ConfigError, NotFound, Refused, StartError, StoreError
 from tests.control.nodes import (
@@ -26,6 +26,7 @@ from tests.control.nodes import (
     open_store,
     run,
     running,
+    stored,
     until,
     until_answer,
 )
@@ -41,7 +42,8 @@ PERCENTAGE_VARIABLE = "CHANGEOVER_ROUTES__FEEDS__ROLLOUT__PERCENTAGE"
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
-    """Polls and pauses are shortened; nothing depends on their length."""
+    """Polls and pauses are shortened, patience is lengthened; nothing depends on their length."""
+    monkeypatch.setattr(changes, "AUDIT_PATIENCE_S", 60.0)
     monkeypatch.setattr(decisions, "POLL_S", 0.02)
     monkeypatch.setattr(recorder, "FIRST_RETRY_S", 0.01)
     monkeypatch.setattr(recorder, "LAST_RETRY_S", 0.02)
@@ -68,7 +70,8 @@ def test_control_turns_pairs_into_one_signature_with_its_count(tmp_path: Path):
             await until(lambda: not worker.unsettled)
             row = await figures_of(control)
             assert ([], 1, 3, 0.25) == (worker.skipped, row["matches"], row["mismatches"], row["match_rate"])
-            found = await until_answer(lambda: control.diffs("feeds", "new"), bool)
+            await stored(control)
+            found = await control.diffs("feeds", "new")
             assert [("$.title", 3)] == [(each["path"], each["count"]) for each in found]
             detail = await control.diff(found[0]["id"])
             assert detail["hint"] is None
@@ -88,7 +91,8 @@ def test_control_counts_noise_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             for number in range(10):
                 worker.send(encoded_pair({"at": 1}, {"at": 2}, kind="noise", request_id=f"r-{number}"))
             await until(lambda: not worker.unsettled)
-            found = await until_answer(lambda: control.diffs("feeds", "noise"), bool)
+            await stored(control)
+            found = await control.diffs("feeds", "noise")
             assert ["$.at"] == [each["path"] for each in found]
             await until(lambda: found[0]["id"] in control._silenced)
             worker.send(encoded_pair({"at": 3}, {"at": 4}))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from proxy.config import changed_lines
-from tests.control.nodes import linked, make_settings, open_store, run, running, until, until_answer
+from tests.control.nodes import linked, make_settings, open_store, run, running, stored, until, until_answer
 from tests.control.pairs import encoded_pair, make_answer
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ async def node_with(tmp_path: Path, *pairs: bytes) -> AsyncIterator[tuple[Contro
         for pair in pairs:
             worker.send(pair)
         await until(lambda: not worker.unsettled)
-        await until_answer(lambda: control.diffs("feeds", None), bool)
+        await stored(control)
         yield control, settings, {row["path"]: row for row in await control.diffs("feeds", None)}
 
 

@@ -8,7 +8,7 @@ import socket
 import tempfile
 from collections import Counter
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,8 @@ ALL = 100_000
 SHADOWED = ShadowRule(ALL, timeout_s=2.0)
 WITH_WRITES = ShadowRule(ALL, writes=True, timeout_s=2.0)
 NO_SHADOW = ShadowRule(0)
-QUICK = Timeouts(connect_s=0.3, read_s=0.3, write_s=0.3, pool_s=0.3)
+PATIENT = Timeouts(connect_s=30.0, read_s=30.0, write_s=30.0, pool_s=30.0)  # more than a busy machine stands still
+QUICK = replace(PATIENT, read_s=0.3)  # for backends that don't answer
 KEYED = Users("inkzee-2026", (KeySource("header", "x-user"),))
 
 
@@ -198,7 +199,7 @@ _EXPECTED = "ASGI callable returned without completing response."
 
 def make_stage_rollout(legacy_port: int, new_port: int, **changes: Any) -> Rollout:
     """One route for all, keyed by X-User. `percent` of users are on new; `shadow`, `fallback`, `compare` are its."""
-    timeouts = changes.pop("timeouts", Timeouts())
+    timeouts = changes.pop("timeouts", PATIENT)
     sides = {
         side: make_backend(
             side,

@@ -13,7 +13,7 @@ import pytest
 from proxy.core.breaker import TRIALS_AT_ONCE, TRIALS_TO_CLOSE, State
 from proxy.core.decide import decide
 from proxy.core.model import BreakerRule, Pin, Timeouts
-from tests.traffic.stage import NO_SHADOW, QUICK, SHADOWED, Stage, make_stage_rollout, staged
+from tests.traffic.stage import NO_SHADOW, PATIENT, QUICK, SHADOWED, Stage, make_stage_rollout, staged
 from tests.traffic.wire import chunked, free_port, hang, ok, request, reset, run, stale, then_close, until
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ FAILURES: dict[str, Any] = {
     "truncated chunks": then_close(HEAD + b"transfer-encoding: chunked\r\n\r\n" + chunked(b"half")),
 }
 USERS = tuple(f"u{number}" for number in range(40))
-ON_NEW: dict[str, Any] = {"percent": 100, "shadow": NO_SHADOW, "timeouts": QUICK, "breaker": RULE}
+ON_NEW: dict[str, Any] = {"percent": 100, "shadow": NO_SHADOW, "timeouts": PATIENT, "breaker": RULE}
 
 
 def breaker_of(stage: Stage) -> Any:
@@ -72,7 +72,8 @@ def test_breaker_opens_at_every_kind_of_failure(failure: str, method: str) -> No
 
     async def scenario() -> None:
         new = {"new_port": free_port()} if failure == "refused" else {"new": FAILURES[failure]}
-        async with staged(ok(b"legacy"), **new, **ON_NEW) as stage:
+        timeouts = QUICK if failure == "timeout" else PATIENT
+        async with staged(ok(b"legacy"), **new, **ON_NEW | {"timeouts": timeouts}) as stage:
             for number in range(RULE.min_requests):
                 assert state(stage) is State.CLOSED
                 await stage.ask(method, f"/{number}", body=b"body" if method == "POST" else b"")
@@ -155,7 +156,7 @@ def test_breaker_bears_users_who_leave() -> None:
     """Who goes away while new takes its time proves nothing against it."""
 
     async def scenario() -> None:
-        async with staged(ok(b"legacy"), hang, **ON_NEW | {"timeouts": Timeouts()}) as stage:
+        async with staged(ok(b"legacy"), hang, **ON_NEW | {"timeouts": PATIENT}) as stage:
             for number in range(1, 9):
                 user = await stage.connect()
                 await user.send(request())
@@ -311,7 +312,7 @@ def test_breaker_lets_shadows_through_again_after_the_cool_down() -> None:
             await stage.settle_shadows()
             backend = stage.worker.reader.current.rollout.migration.new
             rollout = make_stage_rollout(
-                stage.legacy.port, backend.port, percent=0, shadow=SHADOWED, timeouts=QUICK, breaker=RULE
+                stage.legacy.port, backend.port, percent=0, shadow=SHADOWED, timeouts=PATIENT, breaker=RULE
             )
             stage.worker.apply(rollout)
             asked = len(stage.new.asked)
@@ -400,7 +401,7 @@ def test_breaker_tries_few_requests_at_once() -> None:
         await asked.write(ok(b"new"))
 
     async def scenario() -> None:
-        async with staged(ok(b"legacy"), BUSY, **ON_NEW | {"timeouts": Timeouts()}) as stage:
+        async with staged(ok(b"legacy"), BUSY, **ON_NEW | {"timeouts": PATIENT}) as stage:
             await break_new(stage)
             asked = len(stage.new.asked)
             stage.new.behave = behave
@@ -420,7 +421,7 @@ def test_breaker_frees_the_place_of_a_trial_whose_user_left() -> None:
     """New hangs and users give up: each one's place is the next one's, and nothing is held against new."""
 
     async def scenario() -> None:
-        async with staged(ok(b"legacy"), BUSY, **ON_NEW | {"timeouts": Timeouts()}) as stage:
+        async with staged(ok(b"legacy"), BUSY, **ON_NEW | {"timeouts": PATIENT}) as stage:
             await break_new(stage)
             asked = len(stage.new.asked)
             stage.new.behave = hang

@@ -141,13 +141,18 @@ def test_harmless_shadow_has_connections_of_its_own() -> None:
     """With one connection allowed for each backend, a hanging shadow takes none from users."""
 
     async def scenario() -> None:
-        async with staged(answer, hang, shadow=SHADOWED, connections=1, timeouts=QUICK, percent=0) as stage:
+        async with staged(answer, hang, shadow=SHADOWED, connections=1, percent=0) as stage:
             await stage.ask("GET", "/length")
             await stage.new.wait_asked()
             stage.new.behave = answer
             stage.worker.apply(
                 make_stage_rollout(
-                    stage.legacy.port, stage.new.port, percent=100, shadow=SHADOWED, connections=1, timeouts=QUICK
+                    stage.legacy.port,
+                    stage.new.port,
+                    percent=100,
+                    shadow=SHADOWED,
+                    connections=1,
+                    timeouts=Timeouts(pool_s=1.0),
                 ),
             )
             assert 200 == (await stage.ask("GET", "/length")).status

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.traffic.stage import NO_SHADOW, QUICK, SHADOWED, WITH_WRITES, Stage, staged
+from tests.traffic.stage import NO_SHADOW, PATIENT, QUICK, SHADOWED, WITH_WRITES, Stage, staged
 from tests.traffic.wire import chunked, client, free_port, hang, ok, request, reset, run, stale, then_close
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def test_effects_reach_each_backend_as_law_4_allows(failure: str, has_fallback: 
             percent=100,
             fallback=has_fallback,
             shadow=NO_SHADOW,
-            timeouts=QUICK,
+            timeouts=QUICK if failure == "timeout" else PATIENT,
             settings={"max_shadow_body_bytes": KEPT_BYTES},
         ) as stage:
 
@@ -143,9 +143,10 @@ def test_effects_stale_connections_in_numbers_fail_no_idempotent_request() -> No
 @pytest.mark.parametrize("failure", ["reset", "503", "timeout", "garbage", "truncated"])
 def test_effects_never_fall_back_from_legacy_to_new(failure: str) -> None:
     """Legacy's failures are the user's to see: new gets nothing, whatever the route says."""
+    timeouts = QUICK if failure == "timeout" else PATIENT
 
     async def scenario() -> None:
-        async with staged(FAILURES[failure], fallback=True, shadow=NO_SHADOW, timeouts=QUICK) as stage:
+        async with staged(FAILURES[failure], fallback=True, shadow=NO_SHADOW, timeouts=timeouts) as stage:
             for method in ("GET", "PUT", "POST"):
                 target = f"/{method}"
                 reply = await ask(stage, method, target, b"")

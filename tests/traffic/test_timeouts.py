@@ -30,7 +30,7 @@ def test_timeout_of_connect_is_a_504() -> None:
                 filler = held.enter_context(socket.socket())
                 filler.setblocking(False)
                 filler.connect_ex(("127.0.0.1", port))
-            async with staged(legacy_port=port, shadow=NO_SHADOW, timeouts=QUICK) as stage:
+            async with staged(legacy_port=port, shadow=NO_SHADOW, timeouts=BRIEF) as stage:
                 assert 504 == (await stage.ask()).status
                 assert ["connect"] == [entry["phase"] for entry in stage.events("request.failed")]
                 counts = await stage.check_nothing_lost()
