@@ -26,7 +26,15 @@ from proxy.descriptors import raise_descriptor_limit
 from proxy.errors import ChangeoverError, SchemaMismatch, StartError, StoreError
 from proxy.listeners import BACKLOG, bind, listener_tls, url_of
 from proxy.node import open_listeners, settled
-from proxy.process import die_with_parent, finish_after_signals, say_ready, say_reloaded, say_reloading
+from proxy.process import (
+    die_with_parent,
+    finish_after_signals,
+    leave_terminal,
+    say_ready,
+    say_reloaded,
+    say_reloading,
+    yield_processor,
+)
 from proxy.sdnotify import ServiceManager
 from proxy.settings import Settings
 
@@ -43,6 +51,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _KEY_BYTES = 32
+_CONTROL_NICENESS = 10  # docs/adr/0002-two-planes.md has what it costs and brings
 
 
 # --- what the processes of a node share on disk ---
@@ -177,6 +186,7 @@ def worker_server(worker: Worker, settings: Settings, siblings: Siblings | None 
 def main(arguments: list[str]) -> int:
     """Entry of the child processes: `worker NAME FDS SIBLINGS_FDS`, `control FD`. Settings come by the environment."""
     die_with_parent()
+    leave_terminal()
     settings = Settings()
     try:
         if arguments[0] == "worker":
@@ -209,6 +219,8 @@ async def serve_control(settings: Settings, listener: socket.socket) -> None:
     async def announce() -> None:
         say_ready(control.trouble)
         control.on_reloading, control.on_reloaded = say_reloading, say_reloaded
+        if settings.gives_way:
+            yield_processor(_CONTROL_NICENESS)  # only now: it starts as fast as it can
 
     finish_after_signals()
     store = Store(settings.effective_store_url)

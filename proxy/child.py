@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from proxy import logs
-from proxy.process import child_environment, die_with_parent
+from proxy.process import child_environment, die_with_parent, leave_terminal
 from proxy.traffic.frames import HEAD, MAX_PAYLOAD_BYTES, encode
 
 if TYPE_CHECKING:
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 READY = 64  # the kind of each child's first frame
-_START_S = 30.0  # imports take one second, several times that at a low priority on a busy machine
+_START_S = 5.0  # of work: imports take one
 _PIPE_BYTES = 1_048_576
-_NICENESS = 10
-_GROUP = Path("/proc/self/autogroup")
-_GROUP_TRIES, _GROUP_PAUSE_S = 30, 0.1  # the kernel takes one such change in a tenth of a second, from all of its users
+_CPU_CLOCK = 2  # of a process, with its id inverted above (clock_getcpuclockid(3))
+_GIVES_WAY = "_CHANGEOVER_GIVES_WAY"
+_PATIENCE = 10  # times as long as its work may a child take that hardly gets a processor
 
 
 # --- the parent's end ---
@@ -52,17 +52,17 @@ class FramedChild:
         self._process = process
 
     @classmethod
-    async def start(cls, module: str, *arguments: int) -> Self:
+    async def start(cls, module: str, *arguments: int, gives_way: bool = True) -> Self:
         """A child that runs `python -m module` and is ready.
 
-        Raises ChildLost when it doesn't get that far, OSError without one.
+        Raises ChildLost when it doesn't get that far, OSError without one. `gives_way`: it gets what processor time
+        others leave over (SCHED_IDLE, sched(7)).
         """
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", module, *map(str, arguments)),
-            env={**os.environ, **child_environment()},
+            env={**os.environ, **child_environment(), _GIVES_WAY: "1" if gives_way else ""},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is the parent's business
             limit=_PIPE_BYTES,
         )
         child = cls(process)
@@ -97,20 +97,51 @@ class FramedChild:
         self._process.stdin.write(encode(kind, payload))
 
     async def receive(self, wanted: int, timeout_s: float) -> bytes:
-        """The next frame's payload. Raises ChildLost: "time" after `timeout_s`, "crash" when it isn't `wanted`."""
+        """The next frame's payload. Raises ChildLost: "crash" when it isn't `wanted`, "time" once the child has worked
+        for `timeout_s` on it, or has had `_PATIENCE` times as long.
+        """
         reader = self._process.stdout
         if reader is None:
             raise RuntimeError("the child was started with a pipe")
         try:
-            async with asyncio.timeout(timeout_s):
-                length, kind = HEAD.unpack(await reader.readexactly(HEAD.size))
-                if kind != wanted or length > MAX_PAYLOAD_BYTES:
-                    raise ChildLost("crash")
-                return await reader.readexactly(length)
+            async with asyncio.timeout(_PATIENCE * timeout_s) as bound:
+                with self._working(timeout_s, bound):
+                    length, kind = HEAD.unpack(await reader.readexactly(HEAD.size))
+                    if kind != wanted or length > MAX_PAYLOAD_BYTES:
+                        raise ChildLost("crash")
+                    return await reader.readexactly(length)
         except TimeoutError as error:
             raise ChildLost("time") from error
         except (asyncio.IncompleteReadError, OSError) as error:
             raise ChildLost("crash") from error
+
+    @contextmanager
+    def _working(self, at_most_s: float, bound: asyncio.Timeout) -> Iterator[None]:
+        """Within it the child may work for so long: then `bound` ends."""
+        loop = asyncio.get_running_loop()
+        work_ends = self._worked_s() + at_most_s
+        watch: asyncio.TimerHandle | None = None
+
+        def look() -> None:
+            nonlocal watch
+            left_s = work_ends - self._worked_s()
+            if left_s <= 0:
+                bound.reschedule(loop.time())
+            else:
+                watch = loop.call_later(max(left_s, 0.01), look)
+
+        watch = loop.call_later(at_most_s, look)
+        try:
+            yield
+        finally:
+            watch.cancel()
+
+    def _worked_s(self) -> float:
+        """The processor time that the child has taken; it may be gone."""
+        try:
+            return time.clock_gettime(~self.pid << 3 | _CPU_CLOCK)
+        except OSError:
+            return 0.0
 
 
 # --- the child's end ---
@@ -123,31 +154,15 @@ class _LogSettings:
 
 
 def become_child(name: str, memory_bytes: int) -> None:
-    """Makes of this process such a child: ends with its parent, yields to users, has at most so much more memory."""
+    """Makes of this process such a child: ends with its parent, gives way, has at most so much more memory."""
     die_with_parent(signal.SIGKILL)  # nothing in here is worth finishing
     for number in (signal.SIGINT, signal.SIGHUP):  # a terminal sends these to everybody; the parent decides
         signal.signal(number, signal.SIG_IGN)
-    yield_processor()
+    leave_terminal()
+    if os.environ.get(_GIVES_WAY):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     logs.configure(_LogSettings(), process=name)
     limit_memory(memory_bytes)
-
-
-def yield_processor() -> None:
-    """Gives way to processes of the usual priority.
-
-    Where Linux groups processes by their sessions (sched(7), "The autogroup feature"; Debian's default outside of
-    services and containers), a nice value counts only among those of the same session, and this child is alone in its
-    own: there the group's value is the one that counts.
-    """
-    niceness = os.nice(_NICENESS)
-    if os.getsid(0) != os.getpid():
-        return
-    with suppress(OSError):  # no such feature, or not for us
-        for _ in range(_GROUP_TRIES):
-            with suppress(BlockingIOError):
-                _GROUP.write_text(str(niceness), "ascii")
-                break
-            time.sleep(_GROUP_PAUSE_S)
 
 
 def limit_memory(budget_bytes: int) -> None:

@@ -27,6 +27,7 @@ SETTINGS = frozenset(
         "DEBUG_TOKEN",
         "DOWNLOAD_BYTES_PER_S",
         "DRAIN_S",
+        "GIVES_WAY",
         "HEAD_TIMEOUT_S",
         "KEEP_ALIVE_S",
         "LINK_BUFFER_BYTES",

@@ -13,6 +13,7 @@ import runpy
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 PARENT_VARIABLE = "_CHANGEOVER_PARENT_PID"  # begins with "_": it must not read as an override of the config
 READY_VARIABLE = "_CHANGEOVER_READY_FD"
@@ -52,6 +53,26 @@ def _say(word: str, trouble: str = "") -> None:
         line = f"{word} {' '.join(trouble.split())}".strip().encode()[:_MAX_LINE_BYTES]
         with suppress(BrokenPipeError):
             os.write(int(descriptor), line + b"\n")
+
+
+def yield_processor(niceness: int) -> None:
+    """Gives way to processes of a higher priority: that of all threads here is `niceness` from now on (nice(2)), or
+    lower if it was.
+    """
+    niceness = max(niceness, os.getpriority(os.PRIO_PROCESS, 0))
+    for thread in Path("/proc/self/task").iterdir():
+        with suppress(ProcessLookupError):  # it has ended
+            os.setpriority(os.PRIO_PROCESS, int(thread.name), niceness)
+
+
+def leave_terminal() -> None:
+    """From here on a terminal's Ctrl-C is not for this process; it may write there all the same (termios(3), TOSTOP).
+
+    It stays in its session: where Linux groups processes by their sessions (sched(7), "The autogroup feature"; Debian's
+    default outside of services and containers), priorities count only within one.
+    """
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
 
 
 def die_with_parent(sent: signal.Signals = signal.SIGTERM) -> None:

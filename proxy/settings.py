@@ -111,7 +111,9 @@ class Settings(BaseSettings):
         "problems", description="off, problems or all: of which requests the log has a line."
     )
     comparers: int = Field(1, ge=1, le=64, description="Processes that compare unequal pairs.")
-    compare_timeout_s: float = Field(2.0, gt=0, le=600, description="Seconds for one comparison, then it gives up.")
+    compare_timeout_s: float = Field(
+        2.0, gt=0, le=600, description="Seconds of work for one comparison, then it gives up."
+    )
     max_compared_bytes: int = Field(
         _MIB, ge=0, description="Bytes of an answer's body that are kept to be compared; a longer one isn't compared."
     )
@@ -158,6 +160,9 @@ class Settings(BaseSettings):
         "drop", description="drop or keep header fields with an underscore in their name, which some backends mistake."
     )
     drain_s: float = Field(10.0, ge=0, le=3600, description="Seconds that a stop waits for requests in flight.")
+    gives_way: bool = Field(
+        True, description="Whether whatever doesn't serve users gives way to the workers on a core that they share."
+    )
     store_max_age_days: int = Field(30, ge=1, description="Days that evidence is kept.")
     store_max_bytes: int = Field(512 * _MIB, ge=_MIB, description="Bytes that the store's evidence may take.")
     node: str = Field(

@@ -21,12 +21,12 @@ class ComparerProcess(FramedChild):
         self._rules: Mapping[str, Any] | None = None
 
     @classmethod
-    async def start_comparer(cls, memory_bytes: int, max_body_bytes: int) -> ComparerProcess:
+    async def start_comparer(cls, memory_bytes: int, max_body_bytes: int, *, gives_way: bool = True) -> ComparerProcess:
         """As `start`."""
-        return await cls.start("proxy.control.comparer", memory_bytes, max_body_bytes)
+        return await cls.start("proxy.control.comparer", memory_bytes, max_body_bytes, gives_way=gives_way)
 
     async def compare(self, encoded: bytes, rules: Mapping[str, Any] | None, timeout_s: float) -> Outcome:
-        """What the child finds within `timeout_s`. `rules` is sent when it isn't the document that was sent last.
+        """What the child finds within `timeout_s` of work. `rules` is sent when it isn't the document sent last.
 
         Raises ChildLost: "time" at the deadline, "crash" when the child ended or answered nonsense.
         """

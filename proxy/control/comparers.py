@@ -61,6 +61,7 @@ class Comparers:
         max_backlog_bytes: int = MAX_BACKLOG_BYTES,
         memory_bytes: int = MEMORY_BYTES,
         max_body_bytes: int = MAX_BODY_BYTES,
+        gives_way: bool = True,
         on_window: Callable[[int], None] | None = None,
     ) -> None:
         self.count = count
@@ -74,6 +75,7 @@ class Comparers:
         self._max_backlog_bytes = max_backlog_bytes
         self._memory_bytes = memory_bytes
         self._max_body_bytes = max_body_bytes
+        self._gives_way = gives_way
         self._rules: Mapping[str, Any] | None = None
         self._jobs: deque[Job] = deque()
         self._arrived = asyncio.Event()
@@ -135,7 +137,9 @@ class Comparers:
         pause_s = 0.0
         while True:
             try:
-                child = await ComparerProcess.start_comparer(self._memory_bytes, self._max_body_bytes)
+                child = await ComparerProcess.start_comparer(
+                    self._memory_bytes, self._max_body_bytes, gives_way=self._gives_way
+                )
             except (ChildLost, OSError) as error:
                 pause_s = min(max(pause_s * 2, FIRST_PAUSE_S), MAX_PAUSE_S)
                 log.error("comparer.unstartable", cause=repr(error), pause_s=pause_s)  # noqa: TRY400  # the cause says all

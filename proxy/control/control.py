@@ -92,7 +92,10 @@ class Control:
         self._recorder = Recorder(store, settings.node)
         self._recorder.on_written = self._tell_findings
         self._comparers = Comparers(
-            settings.comparers, settings.compare_timeout_s, max_body_bytes=settings.max_compared_bytes
+            settings.comparers,
+            settings.compare_timeout_s,
+            max_body_bytes=settings.max_compared_bytes,
+            gives_way=settings.gives_way,
         )
         self._windows = Windows(store, self._upkeep)
         self._nodes = Nodes(store, self._upkeep, settings.node, self._node_state)

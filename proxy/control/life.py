@@ -74,7 +74,7 @@ class Life:
                 env={**os.environ, **child.environ, **child_environment(saying)},
                 pass_fds=(*child.pass_fds, *voice),
                 stdin=asyncio.subprocess.DEVNULL,
-                start_new_session=True,
+                process_group=0,  # see the supervisor's rule 7
             )
         except BaseException:
             if hearing is not None:

@@ -9,7 +9,8 @@
 5. At the end the children of one rank after the other get SIGTERM and their time, then SIGKILL.
 6. A reload reaches also a successor that isn't ready yet, and is told as done when each process has done one that
    began after it was wanted; what they say to be wrong then is part of it.
-7. Children are in sessions of their own, so that Ctrl-C reaches only the supervisor, which keeps rule 5.
+7. Children are in process groups of their own, so that Ctrl-C reaches only the supervisor, which keeps rule 5. All
+   are in one session, so that those of low priority give way to the others (`process.leave_terminal`).
 
 What the children are it is told; it knows nothing of workers or control.
 """

@@ -49,11 +49,14 @@ class _Job:
 class Masking:
     """See the module. `key` is the installation's, `max_body_bytes` bounds one decoded body, `clock` is monotonic."""
 
-    def __init__(self, tasks: Tasks, key: bytes, max_body_bytes: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, tasks: Tasks, key: bytes, max_body_bytes: int, clock: Callable[[], float], *, gives_way: bool = True
+    ) -> None:
         self._tasks = tasks
         self._key = key
         self._max_body_bytes = max_body_bytes
         self._clock = clock
+        self._gives_way = gives_way
         self._jobs: deque[_Job] = deque()
         self._bytes = 0
         self._child: _Masker | None = None
@@ -136,7 +139,9 @@ class Masking:
             self._child = None
         if self._child is None:
             try:
-                self._child = await _Masker.start("proxy.traffic.masker", _MEMORY_BYTES, self._max_body_bytes)
+                self._child = await _Masker.start(
+                    "proxy.traffic.masker", _MEMORY_BYTES, self._max_body_bytes, gives_way=self._gives_way
+                )
             except (ChildLost, OSError):
                 self._closed_until = self._clock() + _PAUSE_S
                 self._lose_all("masking_failed")

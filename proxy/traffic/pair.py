@@ -185,14 +185,19 @@ class OpenPair:
             if shadow is None or self.has_shadow_ended:
                 return
             if shadow.error is not None:
+                reason = shadow_reason(shadow.error)
+                if not (self.is_closed or shadow.error.is_stale or isinstance(shadow.error, UpstreamBusy)):
+                    self.shadows.failed(self, shadow.started_at, reason)
                 self._shadow_ended()
-                self.lost(shadow_reason(shadow.error))
+                self.lost(reason)
                 return
             if not shadow.is_as_expected:  # else nothing was kept of it
                 self._take(shadow)
             if shadow.is_complete and not self.has_shadow_ended:
                 self._shadow_ended()
-                self.tally.answered(self.shadow_side, shadow.finished_at - shadow.started_at)
+                taken_s = shadow.finished_at - shadow.started_at
+                self.shadows.answered(self, taken_s)
+                self.tally.answered(self.shadow_side, taken_s)
                 self._pass_on(shadow)
                 self._settle()
         except Exception as error:  # law 1

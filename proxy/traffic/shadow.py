@@ -2,7 +2,7 @@
 
 1. Whatever happens here changes nothing of the served answer (law 1): no await, no shared connection, no exception.
 2. Everything is bounded: pairs per route and in all, bytes kept, time. Full means: counted with its reason, not asked;
-   so does a worker that is near the end of what it may do for users.
+   so does a worker that is near the end of what it may do for users. A side that fails is asked less (`pace`).
 3. Every request of a route ends as a pair that was handed on, or in `skipped.<reason>` (law 5); every noise run too,
    in `self_skipped.<reason>`.
 4. After a shadowed write of a user, that user's later shadows wait until it has ended, so that the other side is
@@ -19,6 +19,7 @@ import structlog
 from proxy.core.bucket import is_sampled
 from proxy.core.model import NEW
 from proxy.errors import UpstreamError
+from proxy.traffic.pace import Pace
 from proxy.traffic.pair import SAFE_METHODS, OpenPair
 from proxy.traffic.upstream.exchange import Exchange
 
@@ -72,6 +73,7 @@ class Shadows:
         self.is_pressed: Callable[[], bool] = bool
         self.is_masking_behind: Callable[[], bool] = bool
         self._open_by_route: dict[str, int] = {}
+        self._paces: dict[tuple[str, Side], Pace] = {}
         self._open = 0
         self._lanes: dict[str, deque[tuple[OpenPair, bytes]]] = {}
 
@@ -93,15 +95,28 @@ class Shadows:
             return "unhealthy"
         return "shed" if self.is_pressed() else None
 
-    def is_full(self, route: Route) -> bool:
+    def lacks(self, route: Route, shadow_side: Side) -> str | None:
+        """Why this side can't be asked now: it fails, or as much is under way as may be. None if it is to be asked."""
+        now = self._now()
+        if self._is_full(route, now):
+            return "shed"
+        return self._pace(route, shadow_side).refusal(now)
+
+    def _is_full(self, route: Route, now: float) -> bool:
         """Whether as much is under way as may be: in all, for this route, or of bytes in a second."""
         return (
             self._open >= self._max_in_all
             or self._open_by_route.get(route.name, 0) >= self._max_per_route
-            or (self._read_until > 0 and self._read_until > self._now() + _BURST_S)
+            or (self._read_until > 0 and self._read_until > now + _BURST_S)
             or (bool(self._too_large) and self._rests(route))
             or (bool(self._masked_too_late) and self._waits_for_masking(route))
         )
+
+    def _pace(self, route: Route, shadow_side: Side) -> Pace:
+        pace = self._paces.get((route.name, shadow_side))
+        if pace is None:
+            pace = self._paces[route.name, shadow_side] = Pace(self._max_per_route)
+        return pace
 
     def read(self, size: int) -> None:
         """Takes so many bytes, which a shadow has brought, from what may be read in a second.
@@ -170,6 +185,7 @@ class Shadows:
 
     def _begin(self, pair: OpenPair) -> None:
         name = pair.route.name
+        self._pace(pair.route, pair.shadow_side).begin(self._now())
         self._open += 1
         self._open_by_route[name] = self._open_by_route.get(name, 0) + 1
 
@@ -243,7 +259,16 @@ class Shadows:
                 self._lanes[following.key].extend(waiting)
                 return
 
+    def answered(self, pair: OpenPair, taken_s: float) -> None:
+        """The shadow has brought a whole answer."""
+        self._pace(pair.route, pair.shadow_side).answered(taken_s)
+
+    def failed(self, pair: OpenPair, began_at: float, reason: str) -> None:
+        """The shadow side gave none, or none in time."""
+        self._pace(pair.route, pair.shadow_side).failed(began_at, self._now(), reason)
+
     def _leave(self, pair: OpenPair) -> None:
+        self._pace(pair.route, pair.shadow_side).leave()
         self.bytes_kept -= pair.request_bytes
         self._open -= 1
         self._open_by_route[pair.route.name] -= 1

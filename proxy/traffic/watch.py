@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from proxy.core.model import LEGACY, NEW
+
 if TYPE_CHECKING:
     from proxy.traffic.call import Call
     from proxy.traffic.journal import Entry
@@ -50,8 +52,9 @@ class Watch:
         if body is None:
             self._skip("request_too_large")
             return
-        if self._shadows.is_full(call.route):
-            self._skip("shed")
+        lack = self._shadows.lacks(call.route, LEGACY if call.decision.backend == NEW else NEW)
+        if lack is not None:
+            self._skip(lack)
             return
         self._pairs = opened = self._shadows.open(call, call.route)
         if opened[-1].is_fed_by_other:  # its first answer isn't the user's

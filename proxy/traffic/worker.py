@@ -94,7 +94,7 @@ class Worker:
             self.gauges,
             lambda: self.evidence.take_versions(),  # made below, with this link  # noqa: PLW0108
         )
-        self.masking = Masking(tasks, mask_key, settings.max_compared_bytes, loop.time)
+        self.masking = Masking(tasks, mask_key, settings.max_compared_bytes, loop.time, gives_way=settings.gives_way)
         self.evidence = Evidence(self.link, self.masking, settings.max_compared_bytes)
         self.shadows = Shadows(settings, self.deadlines, tasks, self.tally, self.evidence.take, loop.time)
         current = make_current(rollout, mask_key, self._upstream, None)

@@ -35,11 +35,15 @@ FIVE, SIX, TOO_MUCH = "percentage: 5,", "percentage: 6,", "percentage: 105,"
 
 
 def make_settings(folder: Path, **fields: Any) -> Settings:
-    """Settings of a node whose state, and config with the given text, are in the folder."""
+    """Settings of a node whose state, and config with the given text, are in the folder.
+
+    It doesn't give way: on a machine that the tests fill, its comparers would never go on.
+    """
     file = folder / "migration.yaml"
     if not file.exists():
         file.write_text(fields.pop("text", CONFIG))
-    return Settings(**{"config": file, "state_dir": folder, "node": "node-a", "compare_timeout_s": 30.0, **fields})
+    own = {"config": file, "state_dir": folder, "node": "node-a", "compare_timeout_s": 30.0, "gives_way": False}
+    return Settings(**{**own, **fields})
 
 
 @contextmanager

@@ -238,8 +238,8 @@ def test_hostile_bodies_end_in_their_verdict_and_harm_no_other_pair(subtests: py
     async def scenario() -> None:
         async with (
             asyncio.timeout(PATIENCE_S * 2),
-            Comparers(1, SHIPPED_TIMEOUT_S, memory_bytes=MEMORY_BYTES) as comparers,
-            Comparers(1, LONG_TIMEOUT_S, memory_bytes=MEMORY_BYTES) as patient,
+            Comparers(1, SHIPPED_TIMEOUT_S, memory_bytes=MEMORY_BYTES, gives_way=False) as comparers,
+            Comparers(1, LONG_TIMEOUT_S, memory_bytes=MEMORY_BYTES, gives_way=False) as patient,
         ):
             patient.set_rules(make_document())
             assert Verdict.MISMATCH == (await judged(patient, INNOCENT)).verdict
@@ -281,7 +281,10 @@ def test_regex_of_death_in_a_rule_ends_in_time(pattern: str, timeout_s: float) -
     """Nothing inside a process ends such a match: its process is killed at the deadline, and another takes over."""
 
     async def scenario() -> None:
-        async with asyncio.timeout(PATIENCE_S), Comparers(1, timeout_s, memory_bytes=MEMORY_BYTES) as comparers:
+        async with (
+            asyncio.timeout(PATIENCE_S),
+            Comparers(1, timeout_s, memory_bytes=MEMORY_BYTES, gives_way=False) as comparers,
+        ):
             comparers.set_rules(make_document(pattern={"$.a": pattern}))
             lethal = await judged(comparers, encoded_pair({"a": "a" * 5_000}, {"a": "a" * 5_001}))
             assert (Verdict.GAVE_UP, "time") == (lethal.verdict, lethal.reason)

@@ -250,7 +250,7 @@ async def staged(
         if is_linked:
             await control.start()
         made = make_stage_rollout(legacy_port or sides[0].port, new_port or sides[1].port, **rollout)
-        given: dict[str, Any] = {"state_dir": folder, "drain_s": 1.0} | (settings or {})
+        given: dict[str, Any] = {"state_dir": folder, "drain_s": 1.0, "gives_way": False} | (settings or {})
         try:
             async with _serving(Settings(**given), made, make_upstream, listener) as (worker, port, server):
                 stage = Stage(worker, port, sides[0], sides[1], control, folder, logs, server)

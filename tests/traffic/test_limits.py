@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from proxy.core.model import NEW
 from proxy.traffic import shadow as shadow_module
 from tests.traffic.stage import NO_SHADOW, SHADOWED, staged
 from tests.traffic.wire import Client, Reply, chunked, hang, ok, read_head, request, run, until
@@ -484,11 +485,11 @@ def test_limit_of_bytes_counts_what_is_read_in_vain_several_times() -> None:
         async with staged(ok(b"legacy"), ok(b"x" * 400_000), shadow=SHADOWED, settings=settings) as stage:
             assert b"legacy" == (await stage.ask()).body
             await stage.settle_shadows()
-            assert not stage.worker.shadows.is_full(stage.worker.reader.current.rollout.migration.routes[0])
+            assert stage.worker.shadows.lacks(stage.worker.reader.current.rollout.migration.routes[0], NEW) is None
             stage.new.behave = ok(b"x" * 700_000)
             assert b"legacy" == (await stage.ask()).body
             await stage.settle_shadows()
-            assert stage.worker.shadows.is_full(stage.worker.reader.current.rollout.migration.routes[0])
+            assert "shed" == stage.worker.shadows.lacks(stage.worker.reader.current.rollout.migration.routes[0], NEW)
             assert b"legacy" == (await stage.ask()).body
             counts = await stage.check_nothing_lost()
             assert (1, 1) == (counts["skipped.too_large"], counts["skipped.shed"])
@@ -506,13 +507,13 @@ def test_limit_rests_a_route_whose_answers_are_all_too_large(monkeypatch: pytest
         async with staged(ok(b"legacy"), ok(b"x" * 200_000), shadow=SHADOWED, settings=settings) as stage:
             shadows, (route, *_) = stage.worker.shadows, stage.worker.reader.current.rollout.migration.routes
             for number in range(1, 4):
-                assert not shadows.is_full(route), number
+                assert shadows.lacks(route, NEW) is None, number
                 await stage.ask()
                 await stage.settle_shadows()
-            assert (True, False) == (shadows.is_full(route), shadows.is_full(replace(route, name="other")))
+            assert ("shed", None) == (shadows.lacks(route, NEW), shadows.lacks(replace(route, name="other"), NEW))
             now = shadows._now
             monkeypatch.setattr(shadows, "_now", lambda: now() + 239)  # 60 s, 120 s, 240 s
-            assert shadows.is_full(route)
+            assert "shed" == shadows.lacks(route, NEW)
             monkeypatch.setattr(shadows, "_now", lambda: now() + 241)
             stage.new.behave = ok(b"legacy")
             await stage.ask()
@@ -520,7 +521,7 @@ def test_limit_rests_a_route_whose_answers_are_all_too_large(monkeypatch: pytest
             stage.new.behave = ok(b"x" * 200_000)
             await stage.ask()
             await stage.settle_shadows()
-            assert not shadows.is_full(route)
+            assert shadows.lacks(route, NEW) is None
             counts = await stage.check_nothing_lost()
             assert (4, 1) == (counts["skipped.too_large"], counts["match"])
 
