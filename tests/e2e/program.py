@@ -123,6 +123,7 @@ class Program:
                 cwd=ROOT,
                 env=own_environment(**(environ or {})),
                 pass_fds=pass_fds,
+                start_new_session=True,  # where Linux shares processors among sessions, it gets what tests leave over
             )
 
     def __enter__(self) -> Self:

@@ -184,6 +184,7 @@ def ask_each(users: Sequence[socket.socket]) -> list[bytes]:
 def test_connections_are_spread_over_two_workers(tmp_path: Path, figure: Callable[[str], None]):
     """Of 64 users each worker has a fair part: chance gives one of them fewer than 12 once in ten million times."""
     with two_sided_node(tmp_path, *TWO) as (node, _, _), ExitStack() as stack:
+        until(lambda: len(node.worker_pids()) == 2, "two workers linked", within_s=40)  # one is enough to be ready
         users = connect(stack, node, 64)
         assert {b"HTTP/1.1 200 OK"} == set(ask_each(users))
         owned = sorted(connections_of(pid, node.port) for pid in current_workers(node, 2).values())
