@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from proxy import logs
-from proxy.process import child_environment, die_with_parent, leave_terminal
+from proxy.process import child_environment, die_with_parent, leave_terminal, yield_processor
 from proxy.traffic.frames import HEAD, MAX_PAYLOAD_BYTES, encode
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _START_S = 5.0  # of work: imports take one
 _PIPE_BYTES = 1_048_576
 _CPU_CLOCK = 2  # of a process, with its id inverted above (clock_getcpuclockid(3))
 _GIVES_WAY = "_CHANGEOVER_GIVES_WAY"
+_NICENESS = 10  # where it needn't give way altogether
 _PATIENCE = 10  # times as long as its work may a child take that hardly gets a processor
 
 
@@ -56,7 +57,7 @@ class FramedChild:
         """A child that runs `python -m module` and is ready.
 
         Raises ChildLost when it doesn't get that far, OSError without one. `gives_way`: it gets what processor time
-        others leave over (SCHED_IDLE, sched(7)).
+        others leave over (SCHED_IDLE, sched(7)); else it is at nice 10.
         """
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", module, *map(str, arguments)),
@@ -161,6 +162,8 @@ def become_child(name: str, memory_bytes: int) -> None:
     leave_terminal()
     if os.environ.get(_GIVES_WAY):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    else:
+        yield_processor(_NICENESS)
     logs.configure(_LogSettings(), process=name)
     limit_memory(memory_bytes)
 

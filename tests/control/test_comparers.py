@@ -177,6 +177,18 @@ def test_comparers_run_below_the_workers():
     run(scenario, gives_way=True)
 
 
+def test_comparers_that_need_not_give_way_get_a_little():
+    """On a machine that others fill, what is of the policy for idle times would hardly go on."""
+
+    async def scenario(comparers: Comparers, asker: Asker) -> None:
+        await asker.ask(EQUAL)
+        [pid] = comparers.pids
+        assert os.SCHED_OTHER == os.sched_getscheduler(pid)
+        assert max(10, os.getpriority(os.PRIO_PROCESS, 0)) == os.getpriority(os.PRIO_PROCESS, pid)
+
+    run(scenario, gives_way=False)
+
+
 def test_comparers_refuse_what_their_backlog_has_no_room_for():
     """Full means refused, by number and by bytes; nothing of it is held."""
 
