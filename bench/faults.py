@@ -1,9 +1,10 @@
 """What a broken new backend costs the users of legacy: p99 with every request shadowed to it, to p99 without a shadow.
 
-Two Changeovers on one core, one without shadows and one that shadows everything, are asked in turn at the same pace,
-so that whatever else the machine does hits both alike. No health check is configured: it would end the shadows.
+One Changeover has two routes, one without shadows and one that shadows everything. They are asked in turn at the same
+pace, so that whatever else the machine does hits both alike, and so do a process's accidents, such as the place of its
+memory. No health check is configured: it would end the shadows.
 
-Two rows are controls: `not-asked`, where neither of the two shadows, shows what the method takes for a difference where
+Two rows are controls: `not-asked`, where neither route shadows, shows what the method takes for a difference where
 there is none, and `well` what a shadow costs whose backend is in order.
 """
 
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 NOT_ASKED = "not-asked"
 CONTROLS = (NOT_ASKED, "well")
 FAULTS = ("stopped", DEAD, *BEHAVIOURS)
+UNSHADOWED_PREFIX = "/unshadowed/"
+PATHS: dict[Arm, str] = {"on": PATH, "off": UNSHADOWED_PREFIX + PATH.removeprefix("/api/")}
 HEADER = ("new is", *OFF_ON_HEADER)
 CALM_S = 3.0
 """Longest wait before a phase for what the phase before has left to do: comparisons, shadows that are given up. What is
@@ -80,24 +83,23 @@ def measure_fault(fault: str, cores: Cores, rounds: int, seconds: float, rate: i
         folder = Path(name)
         origins = stack.enter_context(running_origins(cores.origin, folder, is_first=True))
         new_port = stack.enter_context(new_backend(fault, origins.equal_port, cores, folder))
-        ports, admin_ports, leaders = {}, {}, []
-        for arm, percentage in (("off", 0), ("on", 0 if fault == NOT_ASKED else 100)):
-            (folder / arm).mkdir()
-            config = render_config(origins.serving_port, new_port, shadow_percentage=percentage)
-            running = stack.enter_context(running_changeover(cores.proxy, folder / arm, config))
-            child, ports[arm], admin_ports[arm] = running
-            leaders.append(child.pid)
-            send_paced(ports[arm], PATH, rate, 1)
+        percentage = 0 if fault == NOT_ASKED else 100
+        config = render_config(
+            origins.serving_port, new_port, shadow_percentage=percentage, unshadowed_prefix=UNSHADOWED_PREFIX
+        )
+        child, port, admin_port = stack.enter_context(running_changeover(cores.proxy, folder, config))
+        for path in PATHS.values():
+            send_paced(port, path, rate, 1)
 
         def phase(arm: Arm) -> Paced:
-            wait_calm(leaders, CALM_S)
+            wait_calm([child.pid], CALM_S)
             with going_first():
-                return send_paced(ports[arm], PATH, rate, seconds, expected=EQUAL_BODY.encode())
+                return send_paced(port, PATHS[arm], rate, seconds, expected=EQUAL_BODY.encode())
 
         with watching((*cores.proxy, *cores.load), folder) as watch:
             measured.play(rounds, phase)
             measured.leave_out(watch.seen())
-        evidence = read_settled_evidence(admin_ports["on"])
+        evidence = read_settled_evidence(admin_port)
     click.echo(f"{' '.join(measured.cells())} {evidence}", err=True)
     return measured
 

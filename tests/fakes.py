@@ -380,11 +380,11 @@ class FakeControl:
         written = [{**each, "note": ""} for each in self.proposed["proposals"] if each["rule"] in rules]
         return self._answer({"route": route, "file": "config/migration.yaml", "written": written})
 
-    async def retry(self, signature_id: str, who: str, /) -> Json:
-        self.calls.append(("retry", signature_id, who))
+    async def retry(self, signature_id: str, who: str, own_headers: Mapping[str, str], /) -> Json:
+        self.calls.append(("retry", signature_id, who, dict(own_headers)))
         found = self._signature(signature_id)
-        asked = {"method": "GET", "target": "/api/feeds?page=2", "left_out": ["cookie"], "statuses": [200, 200]}
-        after = {**asked, "differs": True, "reason": ""}
+        asked = {"method": "GET", "target": "/api/feeds?page=2", "left_out": ["cookie"]}
+        after = {**asked, "given": sorted(own_headers), "statuses": [200, 200], "differs": True, "reason": ""}
         line = {"id": 3, "at": SINCE, "who": who, "action": "diff.retry", "subject": signature_id, "before": None}
         self.audit_lines.insert(0, {**line, "after": after, "reason": "", "origin": ""})
         return self._answer({"id": found["id"], "route": found["route"], "at": SINCE, **after, "others": []})

@@ -37,13 +37,19 @@ users:
   key: ["header:x-user-id"]
   without_key: legacy
   salt: bench
-routes:
+routes:{unshadowed}
   api:
     match: {{prefix: /}}
     rollout: {{percentage: 0}}
     shadow: {{percentage: {shadow_percentage}{writes}}}
     compare: {{}}
 """
+
+UNSHADOWED = """
+  unshadowed:
+    match: {{prefix: {prefix}}}
+    rollout: {{percentage: 0}}
+    shadow: {{percentage: 0}}"""
 
 SETTLE_S = 5.0
 """Longest wait for the comparers to finish; what isn't compared by then counts as it stands."""
@@ -54,11 +60,22 @@ STILL_S = 1.5
 SETTLE_POLL_S = 0.25
 
 
-def render_config(legacy_port: int, new_port: int, *, shadow_percentage: int, shadows_writes: bool = False) -> str:
-    """A migration.yaml where legacy serves everybody and this part of the requests goes to new as well."""
+def render_config(
+    legacy_port: int,
+    new_port: int,
+    *,
+    shadow_percentage: int,
+    shadows_writes: bool = False,
+    unshadowed_prefix: str | None = None,
+) -> str:
+    """A migration.yaml where legacy serves everybody and this part of the requests goes to new as well.
+
+    What begins with the `unshadowed_prefix` is a route of its own, of which nothing goes to new.
+    """
     return CONFIG.format(
         legacy_port=legacy_port,
         new_port=new_port,
+        unshadowed="" if unshadowed_prefix is None else UNSHADOWED.format(prefix=unshadowed_prefix),
         shadow_percentage=shadow_percentage,
         writes=", writes: true" if shadows_writes else "",
     )

@@ -26,6 +26,7 @@ from proxy.admin.access.session import Sessions
 from proxy.admin.answer import JsonAnswer
 from proxy.admin.entrance import Entrance
 from proxy.admin.fields import (
+    headers_field,
     moment_field,
     optional_text_field,
     percentage_field,
@@ -275,7 +276,8 @@ async def post_proposals(request: Request, control: ControlApi) -> Any:
 
 async def post_retry(request: Request, control: ControlApi) -> Any:
     read_query(request, ())
-    return await control.retry(request.path_params["id"], read_who(request))
+    body = await read_object(request, ("headers",), may_be_empty=True)
+    return await control.retry(request.path_params["id"], read_who(request), headers_field(body, "headers"))
 
 
 async def get_explain(request: Request, control: ControlApi) -> Any:

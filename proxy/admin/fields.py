@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from starlette.requests import ClientDisconnect
 
 from proxy.core.model import PERCENT_STEP
+from proxy.core.resend import unsendable
 from proxy.errors import RequestRefused
 
 if TYPE_CHECKING:
@@ -22,18 +23,22 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 MAX_BODY_BYTES = 65_536  # the largest honest body is a reason of a few lines
+MAX_OWN_HEADERS = 20  # of a request that is sent again: a cookie, a token
 MAX_TEXT_CHARACTERS = 1_000  # a reason is read in a table
 BODY_TIMEOUT_S = 10.0  # 64 kB drip-fed longer than this is not an operator
 # The percentage's decimal form is checked by PERCENT_STEP; longer numbers are cut off before they are expanded.
 _MAX_EXPONENT = 10
 
 
-async def read_object(request: Request, known: Collection[str]) -> dict[str, Any]:
+async def read_object(request: Request, known: Collection[str], *, may_be_empty: bool = False) -> dict[str, Any]:
     """The request's body as a JSON object with no other than the `known` fields; numbers stay exact.
 
     Raises RequestRefused: 400 malformed or unknown field, 408 too slow, 413 larger than MAX_BODY_BYTES.
     """
-    document = _parse(await read_body(request))
+    body = await read_body(request)
+    if may_be_empty and not body.strip():
+        return {}
+    document = _parse(body)
     if not isinstance(document, dict):
         refuse(f"the body must be a JSON object such as {{{_example(known)}}}, not {_kind(document)}")
     refuse_unknown(document, known, "field")
@@ -89,6 +94,22 @@ def texts_field(document: Mapping[str, Any], name: str) -> list[str]:
     if not value or len(set(value)) < len(value):
         refuse(f'"{name}" must name one thing at least, and each once')
     return value
+
+
+def headers_field(document: Mapping[str, Any], name: str) -> dict[str, str]:
+    """Header fields to send, by lower-case name; none where the field is missing or null. No refusal says a value."""
+    value = document.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+        refuse(f'"{name}" must be an object of header names and their values, all of them texts')
+    headers = {field.lower(): text.strip(" \t") for field, text in value.items()}
+    if len(headers) < len(value) or len(value) > MAX_OWN_HEADERS:
+        refuse(f'"{name}" must name each header once, whatever its case, and {MAX_OWN_HEADERS} at most')
+    for field, text in headers.items():
+        if fault := unsendable(field, text):
+            refuse(f'"{name}": {json.dumps(field[:80])} can\'t be given: {fault}')
+    return headers
 
 
 def percentage_field(document: Mapping[str, Any], name: str, default: float | None = None) -> float:

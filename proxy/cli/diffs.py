@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,9 @@ from proxy.cli.decisions import add_decisions
 from proxy.cli.learn import learn
 from proxy.cli.output import output_option, print_json, print_lines, print_table, say
 from proxy.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 COLUMNS = ("id", "route", "kind", "path", "shape", "count", "first seen", "last seen", "state")
 
@@ -87,14 +90,22 @@ def _print_curl(detail: dict[str, Any]) -> None:
 
 @diffs.command
 @click.argument("signature_id", metavar="ID")
+@click.option(
+    "-H",
+    "--header",
+    "lines",
+    multiple=True,
+    metavar="NAME:VALUE",
+    help="A header of your own, such as the masked cookie; @FILE reads them from a file, @- from stdin. Repeatable.",
+)
 @output_option
 @admin_option
-def retry(signature_id: str, output: str, admin_url: str) -> None:
+def retry(signature_id: str, lines: tuple[str, ...], output: str, admin_url: str) -> None:
     """Send an example's request to both backends again.
 
     Says whether the difference still shows: 0 when it doesn't, 1 when it does or that can't be said.
     """
-    found = Client(admin_url).post("diffs", signature_id, "retry", body={})
+    found = Client(admin_url).post("diffs", signature_id, "retry", body={"headers": read_headers(lines)})
     if found["left_out"]:
         say(f"sent without what is masked: {', '.join(found['left_out'])}")
     if output == "json":
@@ -103,6 +114,30 @@ def retry(signature_id: str, output: str, admin_url: str) -> None:
         print_lines(f"{found['method']} {found['target']}: {_conclusion(found)}")
     if found["differs"] is not False:
         raise SystemExit(1)
+
+
+def read_headers(given: Iterable[str]) -> dict[str, str]:
+    """The fields of `NAME:VALUE` texts, and of the lines of files that are given as `@FILE`."""
+    headers: dict[str, str] = {}
+    for text in given:
+        for line in _lines_of(text):
+            name, colon, value = line.partition(":")
+            if not colon or not name.strip():
+                raise Refused(f"--header {name.strip()[:80]!r}: must be NAME:VALUE, such as 'cookie: session=…'")
+            if name.strip().lower() in map(str.lower, headers):
+                raise Refused(f"--header {name.strip()[:80]!r} is given twice: give each once")
+            headers[name.strip()] = value.strip()
+    return headers
+
+
+def _lines_of(text: str) -> list[str]:
+    if not text.startswith("@"):
+        return [text]
+    try:
+        with click.open_file(text[1:], encoding="utf-8") as file:
+            return [line for line in file.read().splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(f"--header {text}: can't be read: {error}; give a text file of lines NAME:VALUE") from None
 
 
 def _conclusion(found: dict[str, Any]) -> str:

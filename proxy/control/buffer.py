@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from proxy.core.model import LEGACY, NEW
+from proxy.core.model import OTHER
 from proxy.store import Batch, Shown, Sighting
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Buffer:
     def add_users(self, route: str, side: Side, hashes: Iterable[int], minute: int) -> None:
         """Users seen on one side; who was on the other side before is there no more."""
         here = self._users.setdefault((route, side), set())
-        there = self._users.get((route, LEGACY if side == NEW else NEW), set())
+        there = self._users.get((route, OTHER[side]), set())
         lost = 0
         for hashed in hashes:
             if len(here) < MAX_USERS or hashed in here:

@@ -459,8 +459,8 @@ class Control:
     async def write_proposals(self, route: str, rules: list[str], reason: str, who: str) -> Json:
         return await self._learn.write(route, rules, reason, who)
 
-    async def retry(self, signature_id: str, who: str) -> Json:
-        return await self._retry.retry(signature_id, who)
+    async def retry(self, signature_id: str, who: str, own_headers: Mapping[str, str]) -> Json:
+        return await self._retry.retry(signature_id, who, own_headers)
 
     async def audit(self, limit: int, subject: str | None = None, before_id: int | None = None) -> list[Json]:
         return figures.audit_rows(await self._threads.run(lambda: self._store.audit(limit, before_id, subject)))

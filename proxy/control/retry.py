@@ -2,7 +2,8 @@
 
 1. Safe methods only, and nothing to new while the kill switch is on: it is a request of ours, by nobody's wish but the
    operator's (law 4).
-2. Masked fields are left out and named. Where that makes legacy answer with another status, nothing is concluded.
+2. Masked fields are left out and named, unless who asks gives values of their own: these are sent and then forgotten,
+   and their names alone are in the audit. Where legacy answers with another status, nothing is concluded.
 3. It goes where the config says and nowhere else. Bodies are bounded, masked here, compared in a comparer, forgotten.
 """
 
@@ -22,11 +23,13 @@ from proxy.control.recorder import AuditLine
 from proxy.core.evidence import Pair, Verdict, encode_pair
 from proxy.core.mask import Masker
 from proxy.core.observation import Observation
-from proxy.core.resend import SAFE_METHODS, is_masked, sendable_headers
+from proxy.core.resend import SAFE_METHODS, is_masked, replace_fields, sendable_headers
 from proxy.errors import Refused
 from proxy.traffic.upstream.tls import backend_server_name, backend_socket_path, backend_ssl_context
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from proxy.control.comparers import Comparers
     from proxy.control.outcome import Outcome
     from proxy.control.recorder import Recorder
@@ -69,10 +72,13 @@ class Retry:
         self._max_body_bytes = max_body_bytes
         self._lock = asyncio.Lock()  # one at a time: no button may load a backend
 
-    async def retry(self, signature_id: str, who: str) -> Json:
-        """What came of it: docs/admin-api.md. Raises NotFound, StoreError, Refused where it can't be sent."""
+    async def retry(self, signature_id: str, who: str, own_headers: Mapping[str, str]) -> Json:
+        """What came of it: docs/admin-api.md. Raises NotFound, StoreError, Refused where it can't be sent.
+
+        `own_headers`: lower-case name -> value, in place of the example's fields of that name.
+        """
         row, pair = await self._sendable(signature_id)
-        headers, left_out = sendable_headers(pair.request_headers)
+        headers, left_out = sendable_headers(replace_fields(pair.request_headers, own_headers))
         async with self._lock:
             sides = [await self._ask(backend, pair, headers) for backend in self._backends(pair)]
             outcome = await self._judge(pair, *sides)
@@ -83,6 +89,7 @@ class Retry:
             "method": pair.method,
             "target": pair.target,
             "left_out": left_out,
+            "given": sorted(own_headers),
             "statuses": [side.status for side in sides],
         }
         at = time.time()
@@ -195,6 +202,6 @@ def _conclusion(
         return None, f"not compared in full: {outcome.reason or outcome.verdict.value}"
     if status != pair.control.status:
         without = f" without {', '.join(left_out)}" if left_out else ""
-        advice = "; ask with your own, by `changeover diffs show --curl`" if left_out else ""
+        advice = f"; give your own, by `changeover diffs retry {signature_id} --header`" if left_out else ""
         return None, f"legacy answered {status}{without}, and {pair.control.status} before{advice}"
     return False, ""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Side = Literal["legacy", "new"]
 LEGACY: Side = "legacy"
 NEW: Side = "new"
+OTHER: Mapping[Side, Side] = {LEGACY: NEW, NEW: LEGACY}
+"""The side beside each."""
 ALL_MILLIPERCENT = 100_000
 VERSION_HEADER = "x-version"
 

@@ -19,7 +19,7 @@ import structlog
 from proxy.core.decide import decide, find_key
 from proxy.core.headers import SHADOW_LINE, origin_form, read_request
 from proxy.core.max_forwards import ANSWER_HERE, next_max_forwards
-from proxy.core.model import LEGACY, NEW
+from proxy.core.model import NEW, OTHER
 from proxy.core.trace import continue_trace
 from proxy.errors import RequestRefused
 from proxy.traffic.body import Upload
@@ -263,7 +263,7 @@ class Reader:
                 call.route,
                 call.method,
                 call.request_id,
-                LEGACY if call.decision.backend == NEW else NEW,
+                OTHER[call.decision.backend],
                 is_new_healthy=may_shadow_new,
             )
         except Exception:  # law 1

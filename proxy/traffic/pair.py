@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import structlog
 
-from proxy.core.model import LEGACY, NEW
+from proxy.core.model import LEGACY, NEW, OTHER
 from proxy.errors import UpstreamBusy, UpstreamError, UpstreamTimeout
 from proxy.traffic.upstream.exchange import unheard
 
@@ -92,7 +92,7 @@ class OpenPair:
         self.route = route
         self.kind = kind
         self.served_side = served_side
-        self.shadow_side = LEGACY if kind == "noise" or served_side == NEW else NEW
+        self.shadow_side = LEGACY if kind == "noise" else OTHER[served_side]
         self.method = call.method
         self.raw_method = call.raw_method
         self.target = call.target

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from proxy.core.model import LEGACY, NEW
+from proxy.core.model import OTHER
 
 if TYPE_CHECKING:
     from proxy.traffic.call import Call
@@ -52,7 +52,7 @@ class Watch:
         if body is None:
             self._skip("request_too_large")
             return
-        lack = self._shadows.lacks(call.route, LEGACY if call.decision.backend == NEW else NEW)
+        lack = self._shadows.lacks(call.route, OTHER[call.decision.backend])
         if lack is not None:
             self._skip(lack)
             return

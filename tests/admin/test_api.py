@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -224,6 +225,36 @@ def test_rollout_put_refuses_bodies_with_a_reason(
     assert (400, "request_refused") == (response.status_code, response.json()["code"])
     assert complaint in response.json()["detail"]
     assert [] == control.calls
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        ('{"header": {}}', 'did you mean "headers"'),
+        ('{"headers": ["cookie: a"]}', "must be an object"),
+        ('{"headers": {"cookie": 1}}', "all of them texts"),
+        ('{"headers": {"cookie": "a", "Cookie": "b"}}', "each header once"),
+        (json.dumps({"headers": {f"x-{number}": "" for number in range(21)}}), "20 at most"),
+        ('{"headers": {"x": "a\\r\\nhost: evil"}}', "no header field can"),
+        ('{"headers": {"x": "\u0107"}}', "no header field can"),
+        ('{"headers": {"": "a"}}', "no name of a header field"),
+        ('{"headers": {"transfer-encoding": "chunked"}}', "set by the client"),
+    ],
+)
+def test_retry_refuses_headers_that_would_bend_the_request(
+    client: httpx.Client, control: FakeControl, body: str, complaint: str
+):
+    """What is sent to the backends is one request, whatever a client writes."""
+    response = client.post("/api/v1/diffs/a1b2c3d4e5f6/retry", content=body)
+    assert (400, []) == (response.status_code, control.calls)
+    assert complaint in response.json()["detail"]
+
+
+@pytest.mark.parametrize("body", ["", "{}", '{"headers": null}', '{"headers": {}}'])
+def test_retry_needs_no_headers_of_ones_own(client: httpx.Client, control: FakeControl, body: str):
+    """A bare POST is enough."""
+    assert 200 == client.post("/api/v1/diffs/a1b2c3d4e5f6/retry", content=body).status_code
+    assert [{}] == [call[-1] for call in control.calls]
 
 
 @pytest.mark.parametrize(

@@ -322,7 +322,7 @@ def test_retry_says_what_became_of_it(client: httpx.Client, control: FakeControl
     for _ in range(2):
         assert "it still differs. GET /api/feeds?page=2: legacy 200, new 200" in text_of(client.get(there))
     assert "the store can't say what became of it" in text_of(client.get(f"{PAGE}?tried=1"))
-    assert [("retry", ID, "ada")] == control.calls, "loading it anew sends nothing"
+    assert [("retry", ID, "ada", {})] == control.calls, "loading it anew sends nothing"
 
 
 def test_decision_leads_back_to_the_list_it_was_taken_from(client: httpx.Client, control: FakeControl):

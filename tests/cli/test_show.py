@@ -13,6 +13,7 @@ from tests.fakes import answer, example
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from click.testing import Result
 
@@ -119,9 +120,9 @@ def test_retry_says_whether_it_still_differs(
     run: Run, control: FakeControl, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], expected: tuple[int, str]
 ):
     """By its exit code as well; what was left out is named."""
-    found = {**asyncio.run(control.retry("a1b2c3d4e5f6", "ada")), **changes}
+    found = {**asyncio.run(control.retry("a1b2c3d4e5f6", "ada", {})), **changes}
 
-    async def answer_found(_id: str, _who: str) -> dict[str, Any]:
+    async def answer_found(_id: str, _who: str, _headers: object) -> dict[str, Any]:
         return found
 
     monkeypatch.setattr(control, "retry", answer_found)
@@ -129,6 +130,35 @@ def test_retry_says_whether_it_still_differs(
     code, words = expected
     assert (code, f"GET /api/feeds?page=2: {words}\n") == (result.exit_code, result.stdout)
     assert "sent without what is masked: cookie\n" == result.stderr
+
+
+def test_retry_takes_headers_from_the_command_line_and_from_files(run: Run, control: FakeControl, tmp_path: Path):
+    """As curl does: a secret needn't stand in the list of processes."""
+    (tmp_path / "own.txt").write_text("Cookie: session=a:b\n\nx-c:\n")
+    run("diffs", "retry", "a1b2c3d4e5f6", "-H", "authorization: Bearer t", "--header", f"@{tmp_path / 'own.txt'}")
+    assert {"authorization": "Bearer t", "cookie": "session=a:b", "x-c": ""} == control.calls[-1][-1]
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (("cookie",), "--header 'cookie': must be NAME:VALUE"),
+        ((":v",), "--header '': must be NAME:VALUE"),
+        (("a: 1", "A: 2"), "--header 'A' is given twice"),
+        (("@/nowhere/own.txt",), "--header @/nowhere/own.txt: can't be read"),
+        (("host name: 1",), '"host name" can\'t be given: no name of a header field'),
+        (("Content-Length: 1",), '"content-length" can\'t be given: set by the client'),
+        (("x: s3cr3t\x01",), "its value holds characters that no header field can"),
+        (("x: masked:string:0123456789ab",), "its value is masked: give the real one"),
+    ],
+)
+def test_retry_refuses_headers_that_cannot_be_sent(
+    run: Run, control: FakeControl, lines: tuple[str, ...], expected: str
+):
+    """It names the field, and never says its value."""
+    result = run("diffs", "retry", "a1b2c3d4e5f6", *(word for line in lines for word in ("-H", line)))
+    assert (2, True, []) == (result.exit_code, expected in result.stderr, control.calls)
+    assert "s3cr3t" not in result.output
 
 
 @pytest.mark.parametrize(

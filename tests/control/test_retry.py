@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from proxy.control.control import Control
 
-ADVICE = "ask with your own, by `changeover diffs show --curl`"
 COOKIE = ("cookie", "session=masked:string:0123456789ab")
 
 
@@ -63,7 +62,7 @@ def test_retry_asks_both_the_same_and_says_that_it_still_differs(tmp_path: Path)
             headers = (("host", "news.example"), ("x-a", "1"), COOKIE)
             fields = {"target": "/a/../%2f//?q=%20", "request_headers": headers}
             async with node_with(tmp_path, text, **fields) as (control, id_):
-                found = await control.retry(id_, "ada")
+                found = await control.retry(id_, "ada", {})
                 assert (True, ["cookie"], [200, 200]) == (found["differs"], found["left_out"], found["statuses"])
                 for backend in (legacy, new):
                     ((method, target, given),) = backend.asked
@@ -83,10 +82,10 @@ def test_retry_sees_that_it_is_mended(tmp_path: Path):
         with backends() as (_, new, text):
             async with node_with(tmp_path, text) as (control, id_):
                 new.body = '{"n": 1}'
-                found = await control.retry(id_, "ada")
+                found = await control.retry(id_, "ada", {})
                 assert (False, []) == (found["differs"], found["others"])
                 new.body = '{"n": 1, "m": 2}'
-                found = await control.retry(id_, "ada")
+                found = await control.retry(id_, "ada", {})
                 assert (False, 1) == (found["differs"], len(found["others"]))
 
     run(scenario)
@@ -100,11 +99,32 @@ def test_retry_concludes_nothing_from_a_refusal(tmp_path: Path):
             async with node_with(tmp_path, text, request_headers=(COOKIE,)) as (control, id_):
                 for backend in (legacy, new):
                     backend.status, backend.body = 401, "{}"
-                found = await control.retry(id_, "ada")
-                assert (None, f"legacy answered 401 without cookie, and 200 before; {ADVICE}") == (
+                found = await control.retry(id_, "ada", {})
+                advice = f"give your own, by `changeover diffs retry {id_} --header`"
+                assert (None, f"legacy answered 401 without cookie, and 200 before; {advice}") == (
                     found["differs"],
                     found["reason"],
                 )
+
+    run(scenario)
+
+
+def test_retry_sends_what_is_given_in_place_of_what_is_masked(tmp_path: Path):
+    """Both backends get it; the audit gets its name, and nothing keeps its value."""
+
+    async def scenario() -> None:
+        with backends() as (legacy, new, text):
+            headers = (("x-a", "1"), ("Cookie", COOKIE[1]), COOKIE)
+            async with node_with(tmp_path, text, request_headers=headers) as (control, id_):
+                found = await control.retry(id_, "ada", {"cookie": "session=s3cr3t", "x-b": "2"})
+                assert (True, [], ["cookie", "x-b"]) == (found["differs"], found["left_out"], found["given"])
+                for backend in (legacy, new):
+                    given = backend.asked[0][2]
+                    assert (b"session=s3cr3t", b"1", b"2") == (given[b"cookie"], given[b"x-a"], given[b"x-b"])
+                (line,) = [line for line in await control.audit(5) if line["action"] == "diff.retry"]
+                assert ["cookie", "x-b"] == line["after"]["given"]
+                detail = await control.diff(id_)
+                assert "s3cr3t" not in repr(line) + repr(detail) + repr(found)
 
     run(scenario)
 
@@ -124,7 +144,7 @@ def test_retry_refuses_what_must_not_be_sent(tmp_path: Path, fields: dict[str, A
         with backends() as (legacy, new, text):
             async with node_with(tmp_path, text + config, **fields) as (control, id_):
                 with pytest.raises(Refused, match=expected):
-                    await control.retry(id_, "ada")
+                    await control.retry(id_, "ada", {})
             assert [] == legacy.asked + new.asked
 
     run(scenario)
@@ -138,6 +158,6 @@ def test_retry_of_a_backend_that_is_away_says_which(tmp_path: Path):
             pass
         async with node_with(tmp_path, text) as (control, id_):
             with pytest.raises(Refused, match=r"legacy at http://127\.0\.0\.1:\d+ did not answer"):
-                await control.retry(id_, "ada")
+                await control.retry(id_, "ada", {})
 
     run(scenario)

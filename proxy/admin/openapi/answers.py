@@ -524,6 +524,7 @@ class Tried(Answer):
     method: str
     target: str
     left_out: list[str]
+    given: list[str]
     statuses: list[int]
     differs: bool | None
     reason: str

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from proxy.admin.fields import MAX_TEXT_CHARACTERS
+from proxy.admin.fields import MAX_OWN_HEADERS, MAX_TEXT_CHARACTERS
 from proxy.admin.openapi.answers import Percentage  # noqa: TC001  # pydantic reads it at run time
 
 _PLAIN = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
@@ -14,6 +14,8 @@ Text: TypeAlias = Annotated[str, Field(max_length=MAX_TEXT_CHARACTERS, pattern=_
 Said: TypeAlias = Annotated[
     str, Field(max_length=MAX_TEXT_CHARACTERS, pattern=r"\S", description="Goes into the audit.")
 ]
+HeaderName: TypeAlias = Annotated[str, Field(pattern=r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")]
+HeaderValue: TypeAlias = Annotated[str, Field(pattern=r"^[\t\x20-\x7e\x80-\xff]*$")]
 
 
 class Body(BaseModel):
@@ -50,6 +52,12 @@ class SetState(Body):
     )
     rule: bool | None = Field(None, description="With `ignored`: writes its place into the config.")
     seen: Text | None = Field(None, description="The `revision` that was seen; refused (409) where it is another.")
+
+
+class Retry(Body):
+    headers: Annotated[dict[HeaderName, HeaderValue], Field(max_length=MAX_OWN_HEADERS)] | None = Field(
+        None, description="Sent in place of the example's fields of that name, then forgotten: `cookie` and the like."
+    )
 
 
 class WriteProposals(Body):

@@ -73,7 +73,7 @@ def _operation(method: str, path: str, operation: Operation, schemas: dict[str, 
         described["parameters"] = parameters
     if operation.body is not None:
         content = {"application/json": {"schema": _schema_of(operation.body, schemas)}}
-        described["requestBody"] = {"required": True, "content": content}
+        described["requestBody"] = {"required": not operation.may_omit_body, "content": content}
     if is_probe:
         described["security"] = [{}]
     return described

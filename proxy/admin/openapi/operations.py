@@ -45,6 +45,7 @@ class Operation:
     answer: Any
     query: tuple[Query, ...] = ()
     body: type[Body] | None = None
+    may_omit_body: bool = False
     problems: tuple[int, ...] = ()
     is_tagged: bool = False  # a GET answers with an ETag, a change takes it in If-Match
     is_paged: bool = False  # the Link header has the next page
@@ -154,7 +155,11 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "the signature in its new state", answers.Decided, body=bodies.SetState, problems=(404, 409), is_tagged=True
     ),
     ("POST", "/api/v1/diffs/{id}/retry"): Operation(
-        "whether an example's request, sent to both backends again, still differs", answers.Tried, problems=(404,)
+        "whether an example's request, sent to both backends again, still differs",
+        answers.Tried,
+        body=bodies.Retry,
+        may_omit_body=True,
+        problems=(404,),
     ),
     ("GET", "/api/v1/trends"): Operation(
         "how often signatures were seen in the last hour, by the minute",

@@ -84,7 +84,7 @@ async def post_retry(request: Request, control: ControlApi) -> Response:
     """Sends an example again; the page follows, with what became of it. Loading that anew sends nothing."""
     form = await read_form(request, ("who", *FILTERS))
     id_ = request.path_params["id"]
-    tried = await control.retry(id_, form_who(request, form))
+    tried = await control.retry(id_, form_who(request, form), {})
     suffix = _list_of(form).suffix(tried=f"{tried['at']:.6f}")
     return RedirectResponse(outside(request, f"{_address(id_)}{suffix}"), 303)
 
