@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from proxy.admin.fields import refuse, unknown_name
 from proxy.admin.report.sentence import sentence_of, sentence_text
 
 if TYPE_CHECKING:
@@ -15,7 +16,12 @@ _TEXTS = ("id", "route", "path", "shape", "owner", "ticket", "reason")
 
 
 def sift(rows: Iterable[Json], kind: str | None, text: str | None, version: str | None) -> list[Json]:
-    """Those of a kind, those that a version of new showed, and those that have each word of the text somewhere."""
+    """Those of a kind, those that a version of new showed, and those that have each word of the text somewhere.
+
+    Raises RequestRefused for a kind that isn't one.
+    """
+    if kind is not None and kind not in KINDS:
+        refuse(unknown_name(kind, KINDS, "kind"))
     words = (text or "").casefold().split()
     return [
         row

@@ -12,24 +12,29 @@ from pydantic import TypeAdapter
 
 from proxy.admin.api import api_routes
 from proxy.admin.openapi.document import openapi_document
+from proxy.admin.openapi.files import FILE_OPERATIONS, FILES
 from proxy.admin.openapi.operations import OPERATIONS
+from proxy.admin.room.files import files
+from proxy.admin.room.tables import TABLES
 from tests.fakes import FakeControl
 
 if TYPE_CHECKING:
     import httpx
 
 DOCUMENT = openapi_document()
-DOCS = (Path(__file__).parents[2] / "docs" / "admin-api.md").read_text()
+DOCS_FOLDER = Path(__file__).parents[2] / "docs"
+DOCS = (DOCS_FOLDER / "admin-api.md").read_text()
 
 
 def test_each_route_of_the_app_is_in_the_document_and_no_other():
-    """What programs may ask is described; pages and their files are for people."""
+    """What programs may ask is described, with the files of the pages; the pages themselves are for people."""
     routes = {
         (method, route.path) for route in api_routes(FakeControl()) for method in (route.methods or set()) - {"HEAD"}
     }
     described = {(method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods}
-    assert routes == described
-    assert set(OPERATIONS) == described
+    assert routes | {("GET", path) for path in files()} | {("GET", "/diffs/{id}/har")} == described
+    assert set(OPERATIONS) | set(FILE_OPERATIONS) == described
+    assert set(TABLES) == set(FILES)
 
 
 def test_document_is_served(client: httpx.Client):
@@ -58,6 +63,14 @@ def test_reference_says_of_each_endpoint_what_the_document_says():
     assert {(method, path): each.summary for (method, path), each in OPERATIONS.items()} == {
         (method, path): text for method, path, text in rows
     }
+
+
+def test_guide_to_the_files_says_what_the_document_says():
+    """The table of docs/control-room.md has a line for each, with what its query may be."""
+    text = (DOCS_FOLDER / "control-room.md").read_text()
+    rows = re.findall(r"^\| `/(\S+)\.csv`, `/\1\.json` \| (.*?) \| (.*?) ?\|$", text, re.MULTILINE)
+    said = {name: (line, [query.name for query in queries]) for name, (line, _, queries, _) in FILES.items()}
+    assert said == {name: (line, re.findall(r"`(\w+)`", query)) for name, line, query in rows}
 
 
 def test_answers_allow_for_fields_to_come():

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import TypeAdapter
 
 from proxy.admin.api import create_app
+from proxy.admin.openapi.files import FILE_OPERATIONS
 from proxy.admin.openapi.operations import OPERATIONS
 from proxy.admin.report.content import Scope, build_report
 from proxy.admin.report.formats import FORMATS
@@ -310,7 +311,7 @@ def test_answers_have_the_described_shape_and_no_other_field(play: Callable[[Sce
             rows = await until_answer(lambda: get(client, "/api/v1/diffs"), lambda rows: len(rows) >= 2)
             await client.put("/api/v1/routes/feeds/hold", json={"percentage": 1, "reason": "to see it"})
             asked = {"name": "feeds", "id": rows[0]["id"]}
-            for (method, path), operation in OPERATIONS.items():
+            for (method, path), operation in {**OPERATIONS, **FILE_OPERATIONS}.items():
                 if method != "GET" or isinstance(operation.answer, str):
                     continue
                 query = {each.name: NEEDED[each.name].format(**asked) for each in operation.query if each.is_needed}

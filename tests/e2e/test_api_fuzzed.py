@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
+import requests
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,6 +20,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from proxy.admin.openapi.files import FILE_OPERATIONS
 from proxy.admin.openapi.operations import OPERATIONS
 from tests.e2e.node import example_backend, serving, write_example
 from tests.e2e.program import until
@@ -35,7 +36,10 @@ MODES = ("positive", "negative")
 ARE_KNOWN = st.sampled_from([True, True, True, False])
 # Only what takes a query or a body can be asked wrongly.
 ASKED = [
-    (*key, mode) for key, each in OPERATIONS.items() for mode in MODES if mode == "positive" or each.query or each.body
+    (*key, mode)
+    for key, each in {**OPERATIONS, **FILE_OPERATIONS}.items()
+    for mode in MODES
+    if mode == "positive" or each.query or each.body
 ]
 EXAMPLES = 25  # of each operation and mode: the whole takes half a minute
 
@@ -85,6 +89,7 @@ def test_operation_answers_as_described(node: Node, api: Any, method: str, path:
 
 def has_empty_value(case: Any) -> bool:
     """Whether the query, as it is sent, has one: an object or a list without members is written as nothing, too."""
-    url = next(word for word in shlex.split(case.as_curl_command()) if word.startswith("http"))
+    asked = {name: value for name, value in case.as_transport_kwargs().items() if name in {"method", "url", "params"}}
+    url = requests.Request(**{**asked, "url": f"http://localhost{asked['url']}"}).prepare().url or ""
     sent = dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
     return "" in sent.values() or not sent.keys() >= (case.query or {}).keys()

@@ -15,6 +15,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from proxy import __version__
 from proxy.admin.openapi.answers import Answer, Problem
+from proxy.admin.openapi.files import FILE_OPERATIONS
 from proxy.admin.openapi.operations import OPERATIONS, Operation, Query, Schema
 
 if TYPE_CHECKING:
@@ -31,10 +32,10 @@ _PROBLEM: Schema = {"application/problem+json": {"schema": {"$ref": REF.format(m
 
 @cache
 def openapi_document() -> dict[str, Any]:
-    """The document of the JSON API, the probes and the metrics. Not copied: don't change it."""
+    """The document of the JSON API, the files, the probes and the metrics. Not copied: don't change it."""
     schemas: dict[str, Schema] = {}
     paths: dict[str, dict[str, Any]] = {}
-    for (method, path), operation in OPERATIONS.items():
+    for (method, path), operation in {**OPERATIONS, **FILE_OPERATIONS}.items():
         paths.setdefault(path, {})[method.lower()] = _operation(method, path, operation, schemas)
     _schema_of(Problem, schemas)
     return {
@@ -112,6 +113,9 @@ def _answer_headers(method: str, operation: Operation) -> Schema:
         headers["ETag"] = {"required": True, "schema": {"type": "string"}, "description": "To be sent as If-Match."}
     if operation.is_paged:
         headers["Link"] = {"schema": {"type": "string"}, "description": "The next page (RFC 8288), where there is one."}
+    if operation.may_be_cut:
+        text = "How many lines are there, where there would be more."
+        headers["X-Changeover-Truncated"] = {"schema": {"type": "integer"}, "description": text}
     return {"headers": headers} if headers else {}
 
 

@@ -1,7 +1,7 @@
 """What each endpoint of the admin API takes and answers, beside `api.ENDPOINTS`, which has the code.
 
-A test holds both against each other and against docs/admin-api.md. What all operations have in common (who may ask, a
-store that is away, faults of ours) is added by `document`.
+The files of the pages are in `files`. A test holds both against each other and against docs/admin-api.md. What all
+operations have in common (who may ask, a store that is away, faults of ours) is added by `document`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from proxy.admin.openapi.bodies import Body
 
 Schema = dict[str, Any]
-_TEXT: Schema = {"type": "string"}
+TEXT: Schema = {"type": "string"}
 _PERCENTAGE: Schema = {"type": "number", "minimum": 0, "maximum": 100}
 _MOMENT: Schema = {"type": "number", "minimum": 0, "exclusiveMaximum": 10**11}
 
@@ -49,6 +49,7 @@ class Operation:
     problems: tuple[int, ...] = ()
     is_tagged: bool = False  # a GET answers with an ETag, a change takes it in If-Match
     is_paged: bool = False  # the Link header has the next page
+    may_be_cut: bool = False  # a header tells of lines that are left out
     also: Mapping[int, str] | None = None  # status -> media type of other answers that are no problem documents
 
     @property
@@ -59,7 +60,7 @@ class Operation:
 
 _PAGING = (
     Query("limit", {"type": "integer", "minimum": 1, "maximum": MAX_ROWS}, "Rows of a page, in the order of keys."),
-    Query("after", _TEXT, "A key (id, name): goes on after it."),
+    Query("after", TEXT, "A key (id, name): goes on after it."),
 )
 _ROUTE = (404,)
 _CHANGE = (404, 409, 422)  # no such route, somebody was quicker, the file as it is now is refused
@@ -103,7 +104,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "what is in force then",
         answers.InForce | answers.Gone,
         (
-            Query("reason", {**_TEXT, "maxLength": 1_000}),
+            Query("reason", {**TEXT, "maxLength": 1_000}),
             Query("seen", _PERCENTAGE, "Refused (409) unless the hold has this cap at that moment."),
         ),
         problems=(404, 409),
@@ -114,7 +115,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "what is in force then: everything goes to legacy", answers.KillSwitch, body=bodies.PutKillSwitch
     ),
     ("DELETE", "/api/v1/kill-switch"): Operation(
-        "what is in force then", answers.KillSwitch, (Query("reason", {**_TEXT, "maxLength": 1_000}),), problems=(404,)
+        "what is in force then", answers.KillSwitch, (Query("reason", {**TEXT, "maxLength": 1_000}),), problems=(404,)
     ),
     ("GET", "/api/v1/routes/{name}/proposals"): Operation(
         "rules for what differed between two answers of legacy", answers.Proposals, problems=_ROUTE
@@ -129,11 +130,11 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "signatures, most frequent first",
         [answers.SignatureRow],
         (
-            Query("route", _TEXT),
-            Query("state", {**_TEXT, "enum": sorted(ALL_STATES)}),
-            Query("kind", {**_TEXT, "enum": list(KINDS)}),
-            Query("version", _TEXT, "Of new."),
-            Query("text", _TEXT, "Words that all must stand in it."),
+            Query("route", TEXT),
+            Query("state", {**TEXT, "enum": sorted(ALL_STATES)}),
+            Query("kind", {**TEXT, "enum": list(KINDS)}),
+            Query("version", TEXT, "Of new."),
+            Query("text", TEXT, "Words that all must stand in it."),
             *_PAGING,
         ),
         problems=_ROUTE,
@@ -145,7 +146,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/api/v1/diffs/{id}/rule"): Operation(
         "the line of the config file that ignoring it would write",
         answers.RulePreview,
-        (Query("reason", {**_TEXT, "maxLength": 1_000}), Query("ticket", {**_TEXT, "maxLength": 1_000})),
+        (Query("reason", {**TEXT, "maxLength": 1_000}), Query("ticket", {**TEXT, "maxLength": 1_000})),
         problems=(404,),
     ),
     ("GET", "/api/v1/diffs/{id}/state"): Operation(
@@ -167,7 +168,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         (
             Query(
                 "id",
-                {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": 200},
+                {"type": "array", "items": TEXT, "minItems": 1, "maxItems": 200},
                 is_needed=True,
                 is_repeated=True,
             ),
@@ -177,11 +178,11 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "who would serve a request, and why",
         answers.Explained,
         (
-            Query("path", {**_TEXT, "pattern": "^/"}, is_needed=True),
-            Query("method", _TEXT),
-            Query("user", _TEXT),
-            Query("host", _TEXT),
-            Query("header", {"type": "array", "items": _TEXT}, "As name:value.", is_repeated=True),
+            Query("path", {**TEXT, "pattern": "^/"}, is_needed=True),
+            Query("method", TEXT),
+            Query("user", TEXT),
+            Query("host", TEXT),
+            Query("header", {"type": "array", "items": TEXT}, "As name:value.", is_repeated=True),
         ),
     ),
     ("GET", "/api/v1/audit"): Operation(
@@ -189,7 +190,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         [answers.AuditLine],
         (
             Query("limit", {"type": "integer", "minimum": 1, "maximum": 1_000, "default": 100}),
-            Query("subject", _TEXT, "A route or a signature."),
+            Query("subject", TEXT, "A route or a signature."),
             Query("before", {"type": "integer", "minimum": 1, "maximum": 2**53}, "An id: goes on with older lines."),
         ),
         is_paged=True,
