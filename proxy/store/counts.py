@@ -1,7 +1,8 @@
 """The counters of routes: running totals that stay for ever, and minutes that retention folds and drops.
 
 Each node has rows of its own, so the deltas of a batch are merged by reading, adding and writing back; the rows
-are locked meanwhile, in case two processes run under one node's name. Sums over nodes are made when reading.
+are locked meanwhile, in case two processes run under one node's name. Sums over nodes are made when reading; totals
+of nodes that are gone are folded into those of nobody, `DEPARTED`.
 """
 
 from __future__ import annotations
@@ -9,18 +10,19 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, delete, func, select, tuple_, update
 
 from proxy.core.evidence import wholly_compared
 from proxy.core.model import LEGACY, NEW
-from proxy.store.tables import ROUTE_MINUTES, ROUTE_TOTALS, SERVED_MINUTES
+from proxy.store.tables import NODES, ROUTE_MINUTES, ROUTE_TOTALS, SERVED_MINUTES
 from proxy.store.upsert import insert_into
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection, RowMapping
 
+DEPARTED = ""  # no node's name
 _Key = TypeVar("_Key", str, int, tuple[str, int])
 
 
@@ -116,17 +118,40 @@ def merged(*several: Mapping[str, int]) -> dict[str, int]:
 def _add_totals(connection: Connection, node: str, deltas: Mapping[str, Mapping[str, int]]) -> None:
     table = ROUTE_TOTALS
     empty = [{"node": node, "route": route, "compared": 0, "counts": {}} for route in sorted(deltas)]
-    connection.execute(insert_into(connection, table).on_conflict_do_nothing(), empty)
-    rows = connection.execute(
+    mine = (
         select(table.c.route, table.c.counts)
         .where(table.c.node == node, table.c.route.in_(deltas))
         .order_by(table.c.route)
         .with_for_update()
-    ).mappings()
+    )
+    rows: Sequence[RowMapping] = ()
+    while len(rows) < len(deltas):  # once, unless the rows were there and are being folded: see `fold_departed`
+        connection.execute(insert_into(connection, table).on_conflict_do_nothing(), empty)
+        rows = connection.execute(mine).mappings().all()
     connection.execute(
         update(table).where(table.c.node == node, table.c.route == bindparam("of_route")),
-        [_grown_total(row, deltas[row["route"]]) for row in rows.all()],
+        [_grown_total(row, deltas[row["route"]]) for row in rows],
     )
+
+
+def fold_departed(connection: Connection, most: int) -> int:
+    """Turns totals of nodes that nobody knows any more into those of `DEPARTED`: up to so many rows; how many it were.
+
+    Where each deployment brings nodes of other names, a route's sum would have ever more addends.
+    """
+    table = ROUTE_TOTALS.c
+    rows = connection.execute(
+        select(table.node, table.route, table.counts)
+        .where(table.node != DEPARTED, table.node.not_in(select(NODES.c.node)))
+        .order_by(table.node, table.route)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    ).all()
+    if rows:
+        _add_totals(connection, DEPARTED, _sums((route, counts) for _, route, counts in rows))
+        keys = [(node, route) for node, route, _ in rows]
+        connection.execute(delete(ROUTE_TOTALS).where(tuple_(table.node, table.route).in_(keys)))
+    return len(rows)
 
 
 def _grown_total(row: RowMapping, deltas: Mapping[str, int]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ By age: users, examples and minutes; signatures too, unless somebody decided abo
 `noise`): a decision outlives a quiet time. Totals, holds and the audit stay. Minutes of signatures are kept for a day;
 counts of noise are halved. By size: the oldest examples first, then the oldest minutes of signatures, then
 those of routes. These are folded into hours after a day: they'd be most of the store otherwise, and push out every
-example.
+example. Totals of nodes that are gone are folded into one row for each route.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, Select, Table, delete, func, select, text, tuple_
 
-from proxy.store.counts import merged
+from proxy.store.counts import fold_departed, merged
 from proxy.store.noise import halve
 from proxy.store.size import give_back, used_bytes
 from proxy.store.tables import DECIDED, EXAMPLES, ROUTE_MINUTES, SERVED_MINUTES, SIGNATURE_MINUTES, SIGNATURES
@@ -48,6 +48,7 @@ def sweep(database: Database, now: float, max_age_s: float, max_bytes: int) -> S
         ("served_minutes", lambda connection: _drop(connection, SERVED_MINUTES, SERVED_MINUTES.c.minute, oldest // 60)),
         ("signature_minutes", lambda connection: _drop_trends(connection, int((now - TREND_S) // 60))),
         ("folded", lambda connection: _fold(connection, int((now - MINUTES_KEPT_S) // 3600) * _HOUR)),
+        ("departed", lambda connection: fold_departed(connection, ROWS)),
         ("users", lambda connection: drop_users(connection, oldest, ROWS)),
         ("examples", lambda connection: _drop(connection, EXAMPLES, EXAMPLES.c.at, oldest)),
         ("signatures", lambda connection: _drop_signatures(connection, oldest)),

@@ -195,7 +195,8 @@ class NodeRow:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What one sweep removed, in rows; `folded` are minutes that went into their hours.
+    """What one sweep removed, in rows; `folded` are minutes that went into their hours, `departed` totals
+    of nodes that are gone.
 
     `halved` are routes whose counts of noise were old. `is_complete` is False when the sweep stopped at its own limit
     and should be repeated soon. `size_bytes` is the store's size afterwards; when it is still above the limit in a
@@ -204,6 +205,7 @@ class Swept:
 
     minutes: int = 0
     folded: int = 0
+    departed: int = 0
     users: int = 0
     examples: int = 0
     signatures: int = 0

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from proxy.core.model import LEGACY
 from proxy.store import Batch, Sighting, Store, Swept
 from proxy.store import sweep as sweep_module
+from proxy.store.counts import compared, fold_departed
+from proxy.store.tables import ROUTE_TOTALS
 
 DAY_S = 86_400.0
 PLENTY = 10**12
@@ -21,8 +25,8 @@ Build = Callable[..., Sighting]
 
 
 def removed(swept: Swept) -> Swept:
-    """What was removed, without the size, which depends on the database."""
-    return replace(swept, size_bytes=0)
+    """What was removed, without the size, which depends on the database, and without nodes that never said anything."""
+    return replace(swept, size_bytes=0, departed=0)
 
 
 def fill(store: Store, sighting: Build, at: float) -> None:
@@ -64,6 +68,46 @@ def test_sweep_removes_signatures_nobody_decided_about(store: Store, sighting: B
     swept = store.sweep(clock.now, 30 * DAY_S, PLENTY)
     assert Swept(examples=4, signatures=1, signature_minutes=4) == removed(swept)
     assert ["ignored", "known", "noise"] == sorted(row.state for row in store.signatures())
+
+
+def compared_of(store: Store) -> dict[str, int]:
+    with store._database.reading() as connection:
+        return compared(connection, ["feeds", "items"])
+
+
+def test_sweep_folds_totals_of_nodes_that_are_gone(store: Store, clock: Any) -> None:
+    """Into one row for each route: sums are as they were, and a node that comes back goes on counting."""
+    minute = int(clock.now // 60)
+    for node in ("gone", "gone too", "here"):
+        counts = {(route, minute): {"match": 1, "skipped.shed": 2} for route in ("feeds", "items")}
+        store.write(Batch(node, clock.now, counts=counts))
+    store.say_node("here", clock.now, {})
+    before = store.totals(), compared_of(store)
+    assert 4 == store.sweep(clock.now, 30 * DAY_S, PLENTY).departed
+    assert 0 == store.sweep(clock.now, 30 * DAY_S, PLENTY).departed
+    assert before == (store.totals(), compared_of(store))
+    with store._database.reading() as connection:
+        rows = connection.execute(select(ROUTE_TOTALS.c.node, ROUTE_TOTALS.c.route)).all()
+    assert {(node, route) for node in ("", "here") for route in ("feeds", "items")} == set(rows)
+    store.write(Batch("gone", clock.now, counts={("feeds", minute): {"match": 5}}))
+    store.say_node("gone", clock.now, {})
+    assert {"match": 8, "skipped.shed": 6} == store.totals()["feeds"]
+
+
+def test_counts_of_a_node_whose_totals_are_being_folded_are_not_lost(store: Store, clock: Any) -> None:
+    """It waits for the sweep, finds its row gone, and begins another."""
+    if store.is_sqlite:
+        pytest.skip("SQLite has one writer at a time")
+    minute = int(clock.now // 60)
+    store.write(Batch("slow", clock.now, counts={("feeds", minute): {"match": 1}}))
+    with ThreadPoolExecutor(1) as threads:
+        with store._database.writing() as connection:
+            assert 1 == fold_departed(connection, 10)
+            late = threads.submit(store.write, Batch("slow", clock.now, counts={("feeds", minute): {"match": 2}}))
+            with pytest.raises(TimeoutError):
+                late.result(0.5)
+        late.result(30)
+    assert {"feeds": {"match": 3}} == store.totals()
 
 
 def test_sweep_folds_minutes_into_hours_after_a_day(store: Store, clock: Any) -> None:
