@@ -51,7 +51,7 @@ def test_reference_has_each_command_and_no_other():
 @pytest.mark.parametrize("name", COMMANDS)
 def test_section_names_each_option_and_no_other(name: str):
     """The options within backticks are those that the command takes."""
-    documented = set(re.findall(r"`(--?[a-z][a-z-]*)`", SECTIONS[name]))
+    documented = set(re.findall(r"`(--?[A-Za-z][a-z-]*)`", SECTIONS[name]))
     assert options_of(COMMANDS[name]) == documented
 
 
