@@ -36,15 +36,15 @@ def _change(name: str, before: Any, after: Any) -> str:
     if name == "percentage":
         return f"{percent(before)} → {percent(after)}"
     if name == "cap_millipercent":
-        return f"at most {_cap(before)} → {_cap(after)}"
+        return f"hold: {_cap(before)} → {_cap(after)}"
     if name == "until":
         return f"until: {moment(before)} → {moment(after)}"
     return f"{name}: {_written(before)} → {_written(after)}"
 
 
 def _cap(millipercent: int | None) -> str:
-    """A hold's cap; without a hold there is none."""
-    return NOTHING if millipercent is None else percent(percentage(millipercent))
+    """What a hold lets through; "none" without a hold."""
+    return "none" if millipercent is None else f"at most {percent(percentage(millipercent))}"
 
 
 def _written(value: Any) -> str:

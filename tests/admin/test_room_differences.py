@@ -405,7 +405,7 @@ def test_empty_audit_says_what_will_stand_there(client: httpx.Client):
         ({"percentage": 5}, None, "5 % → -"),
         ({"state": "new", "owner": ""}, {"state": "known", "owner": "bo"}, "state: new → known, owner: - → bo"),
         ({"a": [1]}, {"a": {"b": 2}}, 'a: [1] → {"b": 2}'),
-        ({"cap_millipercent": 20_000, "since": 1.5}, None, "at most 20 % → -"),
+        ({"cap_millipercent": 20_000, "since": 1.5}, None, "hold: at most 20 % → none"),
         ({"until": None}, {"until": SINCE}, "until: - → 2026-09-21 14:13:20Z"),
         (1, 2, "value: 1 → 2"),
         (None, None, "-"),
