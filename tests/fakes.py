@@ -216,6 +216,7 @@ class FakeControl:
         self.signature_rows = [signature_row()]
         self.examples = [example()]
         self.hint: Json | None = None
+        self.ignored: list[str] = []
         self.proposed: Json = {"proposals": [], "unrecognised": []}
         self.calls: list[tuple[Any, ...]] = []
         self.fault: Exception | None = None
@@ -327,6 +328,7 @@ class FakeControl:
                 **self._signature(signature_id),
                 "trend": trend(),
                 "hint": self.hint,
+                "ignored": self.ignored,
                 "examples": self.examples,
                 "backends": backends,
             }

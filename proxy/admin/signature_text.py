@@ -10,12 +10,15 @@ import json
 from difflib import unified_diff
 from typing import TYPE_CHECKING, Any, Literal
 
+from proxy.admin.body_text import body_lines, ignored_places
 from proxy.admin.figures import NOTHING, count, moment
 from proxy.admin.noise_text import noise_sentence
 from proxy.admin.sparkline import trend_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from proxy.core.paths import Path
 
 Json = dict[str, Any]
 ABSENT = "(not there)"
@@ -28,10 +31,10 @@ _CANDIDATES = {"candidate": "new", "noise": "legacy again"}  # by the kind of th
 
 def signature_lines(detail: Json) -> list[str]:
     """What it is, what was decided about it, then its examples in the order of time."""
-    lines = head_lines(detail)
+    lines, ignored = head_lines(detail), ignored_places(detail)
     for number, example in enumerate(detail["examples"], start=1):
         lines += ["", f"example {number} of {len(detail['examples'])}, {moment(example['at'])}"]
-        lines += [f"  {line}" for line in example_lines(example, detail["id"])]
+        lines += [f"  {line}" for line in example_lines(example, detail["id"], ignored)]
     return lines
 
 
@@ -41,10 +44,10 @@ def head_lines(detail: Json) -> list[str]:
     return [*_summary(detail), *_decision(detail), *([_labelled("hint", said)] if said else [])]
 
 
-def example_lines(example: Json, signature_id: str) -> Iterator[str]:
-    """`finding_lines`, then the bodies' unified diff."""
+def example_lines(example: Json, signature_id: str, ignored: Sequence[Path] = ()) -> Iterator[str]:
+    """`finding_lines`, then the bodies' unified diff without what is ignored."""
     yield from finding_lines(example, signature_id)
-    yield from _bodies(example)
+    yield from _bodies(example, ignored)
 
 
 def finding_lines(example: Json, signature_id: str) -> Iterator[str]:
@@ -115,10 +118,9 @@ def _place(of: Json) -> str:
     return f"{of['kind']} {of['path']}".strip()
 
 
-def _bodies(example: Json) -> Iterator[str]:
-    lines = list(
-        unified_diff(body_lines(example["control"]), body_lines(example["candidate"]), *titles(example), lineterm="")
-    )
+def _bodies(example: Json, ignored: Sequence[Path]) -> Iterator[str]:
+    before, after = (body_lines(example[side], ignored) for side in ("control", "candidate"))
+    lines = list(unified_diff(before, after, *titles(example), lineterm=""))
     yield from (shortened(line) for line in lines[:MAX_DIFF_LINES])
     if len(lines) > MAX_DIFF_LINES:
         yield f"… {len(lines) - MAX_DIFF_LINES} more lines: see -o json"
@@ -131,19 +133,6 @@ def titles(example: Json) -> tuple[str, str]:
 
 def _title(name: str, answer: Json) -> str:
     return f"{name} {answer['status']}, {count(answer['length'])} bytes"
-
-
-def body_lines(answer: Json) -> list[str]:
-    """The body line by line, JSON indented and with its members by name, as their order means nothing; or why not."""
-    body = answer["body"]
-    if body is None:
-        return ["(the body was not kept)"]
-    if answer["is_body_cut"]:
-        return [*str(body).splitlines(), "(the body goes on; it was cut)"]
-    try:
-        return json.dumps(json.loads(body), indent=2, ensure_ascii=False, sort_keys=True).splitlines()
-    except (ValueError, RecursionError):
-        return str(body).splitlines()
 
 
 def value_text(value: Any) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from proxy.admin.body_text import body_lines, ignored_places
 from proxy.admin.figures import moment
 from proxy.admin.side_by_side import Row, side_by_side
-from proxy.admin.signature_text import body_lines, finding_lines, head_lines, shortened, titles
+from proxy.admin.signature_text import finding_lines, head_lines, shortened, titles
 from proxy.cli.output import console, plain, print_lines
 
 if TYPE_CHECKING:
@@ -21,11 +22,11 @@ _STYLES |= {"removed": ("red", ""), "added": ("", "green")}
 def print_beside(detail: dict[str, Any]) -> None:
     """Prints what `GET /api/v1/diffs/{id}` answers."""
     print_lines(*head_lines(detail))
-    screen = console()
+    screen, ignored = console(), ignored_places(detail)
     for number, example in enumerate(detail["examples"], start=1):
         print_lines("", f"example {number} of {len(detail['examples'])}, {moment(example['at'])}")
         print_lines(*(f"  {line}" for line in finding_lines(example, detail["id"])))
-        rows = side_by_side(body_lines(example["control"]), body_lines(example["candidate"]))
+        rows = side_by_side(*(body_lines(example[side], ignored) for side in ("control", "candidate")))
         screen.print(_table(titles(example), rows[:MAX_ROWS]))
         if len(rows) > MAX_ROWS:
             print_lines(f"  … {len(rows) - MAX_ROWS} more rows: see -o json")

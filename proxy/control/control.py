@@ -48,6 +48,7 @@ from proxy.control.triage import Triage
 from proxy.control.watcher import changes, content_hash
 from proxy.control.webhooks import MAX_LISTED, Webhooks, hook_of
 from proxy.control.windows import Windows
+from proxy.core.ignoring import rules_elsewhere
 from proxy.errors import NotFound
 from proxy.traffic.tasks import Tasks
 
@@ -422,9 +423,13 @@ class Control:
     async def diff(self, signature_id: str) -> Json:
         found = await self._threads.run(lambda: self._store.signature(signature_id))
         migration = self._live.rollout.migration
-        hint = hint_of(found, self._compare_rules().get(found.row.route))
-        backends = {"legacy": migration.legacy.url, "new": migration.new.url}
-        return {**figures.signature_detail(found), "hint": hint, "backends": backends}
+        rules = self._compare_rules().get(found.row.route)
+        more = {
+            "hint": hint_of(found, rules),
+            "ignored": [] if rules is None else rules_elsewhere(rules, found.row.kind, found.row.path),
+            "backends": {"legacy": migration.legacy.url, "new": migration.new.url},
+        }
+        return {**figures.signature_detail(found), **more}
 
     async def set_state(
         self,

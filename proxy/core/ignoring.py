@@ -5,6 +5,7 @@ A rule names a place. A status has none, and `$` would hide all that ever differ
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from proxy.core.paths import EACH, Path, parse
@@ -25,6 +26,15 @@ def ignoring_rule(kind: str, path: str) -> str | None:
     if not steps:
         return None
     return str(Path(tuple(EACH if step == PLACEHOLDER else step for step in steps)))
+
+
+def rules_elsewhere(rules: CompareRules, kind: str, path: str) -> list[str]:
+    """What is ignored of bodies, but for rules that ignore a signature itself: who looks at that wants to see it."""
+    return [
+        str(rule)
+        for rule in rules.ignore
+        if kind != "body" or covering_rule(replace(rules, ignore=(rule,)), kind, path) is None
+    ]
 
 
 def covering_rule(rules: CompareRules, kind: str, path: str) -> str | None:

@@ -13,7 +13,7 @@ from proxy.core.document import Repeated, Repeating
 from proxy.core.paths import DEEP, EACH, advanced, closed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from proxy.core.model import CompareRules
     from proxy.core.paths import Path, Step
@@ -43,6 +43,16 @@ def prepare(document: Any, rules: CompareRules, ready: frozenset[int] = frozense
     # Longer paths first, so that inner lists are in order before the items around them are.
     for path in sorted(rules.unordered, key=lambda path: -len(path.steps)):
         _sort_places(document, path, ready)
+    return document
+
+
+def mark_ignored(document: Any, ignored: Iterable[Path], mark: object) -> Any:
+    """The document with `mark` in each ignored place, for people to look at. It is changed in place."""
+    for path in ignored:
+        if not path.steps:
+            return mark
+        for container, part in list(_places(document, path.steps, frozenset())):
+            container[part] = mark  # type: ignore[index]  # a name with a dict, an index with a list
     return document
 
 

@@ -103,6 +103,21 @@ def test_diff_shows_the_place_and_not_what_stands_elsewhere():
     ]
 
 
+def test_diff_has_a_mark_for_what_is_ignored():
+    """The reader is told of one difference, and shouldn't look for it among timestamps."""
+    sides = [answer(json.dumps({"at": number, "etag": {"n": number}, "score": number})) for number in (1, 2)]
+    differing = difference(path="$.score")
+    detail = {**signature_row(), "examples": [example(control=sides[0], candidate=sides[1], differences=[differing])]}
+    found = example_of({**detail, "ignored": ["$.at", "$.etag"]})
+    assert found is not None
+    assert ['   "at": (ignored),', '   "etag": (ignored),', '-  "score": 1', '+  "score": 2', " }"] == [
+        line.text for line in found.diff
+    ]
+    without = example_of(detail)
+    assert without is not None
+    assert '-  "at": 1,' in {line.text for line in without.diff}
+
+
 def test_diff_of_a_text_begins_where_it_differs():
     """A text has no names: its first change is shown."""
     place = {"path": "$", "shape": "line value"}

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from proxy.admin.audit_text import change_text
+from proxy.admin.body_text import MARK, body_lines
 from proxy.admin.plain import plain
 from proxy.admin.room.beside import MAX_ROWS, Parts, bodies_beside, marked, values_beside
 from proxy.admin.room.differences import ROWS
 from proxy.admin.sift import sift
+from proxy.core.paths import parse
 from tests.admin.hostile import HOSTILE
 from tests.admin.structure import Structure
 from tests.fakes import REVISION, SINCE, answer, difference, example, signature_row
@@ -361,6 +363,23 @@ def test_members_in_another_order_are_no_difference():
     """JSON gives their order no meaning (RFC 8259 §1)."""
     shown = bodies_beside(example(control=answer('{"a": 1, "b": 2}'), candidate=answer('{"b": 2, "a": 1}')))
     assert set() == {row.change for row in shown.rows} - {"equal", "left_out"}
+
+
+def test_what_is_ignored_is_no_difference():
+    """It has a mark on both sides, and a line that only one side has is still seen."""
+    sides = example(control=answer('{"at": 1, "b": 1, "c": 1}'), candidate=answer('{"at": 2, "b": 2}'))
+    shown = bodies_beside(sides, [parse("$.at"), parse("$.c")])
+    rows = [(row.change, row.left.before, row.right.before) for row in shown.rows]
+    assert ("equal", '  "at": (ignored),', '  "at": (ignored),') in rows
+    assert ("equal", '  "at": 1,', '  "at": 2,') not in rows
+    assert ("removed", '  "c": (ignored)', "") in rows
+
+
+@pytest.mark.parametrize("body", ['{"at": "(ignored)"}', "not JSON", "[" * 2_000, '{"at": "\\ud800"}', ""])
+def test_no_body_is_shown_otherwise_for_nothing(body: str):
+    """Only what a rule ignores has a mark; what can't be read is shown as it is."""
+    assert body_lines(answer(body)) == body_lines(answer(body), [parse("$.other")])
+    assert MARK not in "\n".join(body_lines(answer(body), [parse("$.other")])).replace(f'"{MARK}"', "")
 
 
 def test_rows_are_bounded_and_the_rest_is_counted():

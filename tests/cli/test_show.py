@@ -39,6 +39,15 @@ def test_side_by_side_shows_changes_and_counts_what_is_equal(run: Run, control: 
     assert ["3", "3"] not in rows
 
 
+@pytest.mark.parametrize("form", ["--side-by-side", "--unified"])
+def test_show_marks_what_is_ignored(run: Run, control: FakeControl, form: str):
+    """Timestamps that a rule ignores don't stand among the differences."""
+    control.examples = [example(control=answer('{"at": 1, "b": 1}'), candidate=answer('{"at": 2, "b": 2}'))]
+    control.ignored = ["$.at"]
+    stdout = run(*SHOW, form).stdout
+    assert ('"at": (ignored)' in stdout, '"at": 1' in stdout, '"at": 2' in stdout) == (True, False, False)
+
+
 def test_side_by_side_obeys_nothing_that_a_body_says(run: Run, control: FakeControl):
     """Escape sequences and markup are shown."""
     control.examples = [example(control=answer("\x1b[2J[red]"), candidate=answer("b"))]

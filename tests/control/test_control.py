@@ -62,7 +62,9 @@ def test_control_turns_pairs_into_one_signature_with_its_count(tmp_path: Path):
     """Unequal pairs of a worker end as mismatches of one group, with an example; every one is acknowledged."""
 
     async def scenario() -> None:
-        settings = make_settings(tmp_path)
+        settings = make_settings(
+            tmp_path, text=CONFIG.replace("shadow: {", "compare: {ignore: [$.at]}\n    shadow: {", 1)
+        )
         async with running(settings) as control, linked(settings.link_path) as worker:
             for number in range(3):
                 worker.send(encoded_pair({"title": "a", "id": number}, {"title": number, "id": number}))
@@ -74,7 +76,7 @@ def test_control_turns_pairs_into_one_signature_with_its_count(tmp_path: Path):
             found = await control.diffs("feeds", "new")
             assert [("$.title", 3)] == [(each["path"], each["count"]) for each in found]
             detail = await control.diff(found[0]["id"])
-            assert detail["hint"] is None
+            assert (None, ["$.at"]) == (detail["hint"], detail["ignored"])
             assert {"title": "a", "id": 0} == json.loads(detail["examples"][0]["control"]["body"])
 
     run(scenario)

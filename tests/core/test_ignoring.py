@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from proxy.config.rule_scalars import header_of, place
 from proxy.core.compared_headers import header_differences
 from proxy.core.difference import Difference
-from proxy.core.ignoring import covering_rule, ignoring_rule
+from proxy.core.ignoring import covering_rule, ignoring_rule, rules_elsewhere
 from proxy.core.model import CompareRules
 from proxy.core.paths import parse
 from proxy.core.signature import sign
@@ -25,6 +25,23 @@ def test_rule_of_a_signature_ignores_the_difference_and_covers_the_signature(pat
     assert rule is not None
     assert parse(rule).matches(path)
     assert rule == covering_rule(CompareRules(ignore=(parse(rule),)), "body", signature.path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "expected"),
+    [
+        ("body", "$.items[*].score", ["$.at", "$.items[*].etag"]),
+        ("body", "$.items[*].etag", ["$.at"]),
+        ("body", "$.at.zone", ["$.items[*].etag"]),
+        ("body", "$.items", ["$.at", "$.items[*].etag"]),
+        ("header", "etag", ["$.at", "$.items[*].etag"]),
+        ("status", "", ["$.at", "$.items[*].etag"]),
+    ],
+)
+def test_rules_elsewhere_leave_the_signature_itself_to_be_seen(kind: str, path: str, expected: list[str]) -> None:
+    """Also what was ignored after it had been seen is looked at."""
+    rules = CompareRules(ignore=(parse("$.at"), parse("$.items[*].etag")), ignore_headers=frozenset({"etag"}))
+    assert expected == rules_elsewhere(rules, kind, path)
 
 
 cookies = st.from_regex(r"[A-Za-z0-9_.\-]{1,12}( \(2\))?", fullmatch=True)

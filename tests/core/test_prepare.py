@@ -8,8 +8,26 @@ from typing import Any
 import pytest
 
 from proxy.core.document import Repeating, parse_document
-from proxy.core.prepare import IGNORED_ITEM, prepare
+from proxy.core.paths import parse
+from proxy.core.prepare import IGNORED_ITEM, mark_ignored, prepare
 from tests.core.answers import make_rules
+
+
+@pytest.mark.parametrize(
+    ("rules", "document", "expected"),
+    [
+        (["$.a"], {"a": [1], "b": 2}, {"a": "-", "b": 2}),
+        (["$.items[*].etag"], {"items": [{"etag": 1}, {"id": 2}]}, {"items": [{"etag": "-"}, {"id": 2}]}),
+        (["$..a"], {"a": {"a": 1}, "b": [{"a": 2}]}, {"a": "-", "b": [{"a": "-"}]}),
+        (["$.items[1]", "$.items[9]"], {"items": [1, 2, 3]}, {"items": [1, "-", 3]}),
+        (["$.b", "$"], {"b": 1}, "-"),
+        ([], {"a": 1}, {"a": 1}),
+        (["$.a"], "text", "text"),
+    ],
+)
+def test_mark_stands_where_something_is_ignored(rules: list[str], document: Any, expected: Any) -> None:
+    """For people: nothing goes, and items stay where they are."""
+    assert expected == mark_ignored(document, map(parse, rules), "-")
 
 
 @pytest.mark.parametrize(

@@ -505,6 +505,7 @@ class ListHint(Answer):
 class SignatureDetail(SignatureRow):
     trend: Trend
     hint: ListHint | None
+    ignored: list[str]
     backends: BackendUrls
     examples: list[Example]
 

@@ -6,18 +6,20 @@ what somebody reads; the texts still hold foreign characters, which each format 
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Literal
 
+from proxy.admin.body_text import body_lines, ignored_places
 from proxy.admin.signature_text import ABSENT, shortened, side_text
 from proxy.core.intraline import changed_middle, common_beginning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from proxy.core.paths import Path
 
 Json = dict[str, Any]
 MAX_DIFF_LINES = 24  # of both bodies: half a screen; `changeover diffs show` has two
@@ -82,14 +84,15 @@ def _three(text: str, start: int, end: int) -> tuple[str, str, str]:
 def example_of(detail: Json) -> Example | None:
     """The latest example of a signature; None where none was kept."""
     examples = detail.get("examples") or ()
-    return _example(examples[-1], detail["id"]) if examples else None
+    return _example(examples[-1], detail["id"], ignored_places(detail)) if examples else None
 
 
-def _example(example: Json, signature_id: str) -> Example:
+def _example(example: Json, signature_id: str, ignored: Sequence[Path]) -> Example:
     request = example["request"]
     own = next((each for each in example["differences"] if each["signature"] == signature_id), None)
     other = "legacy, asked again" if example["kind"] == "noise" else "new"
-    diff = _diff(example["control"], example["candidate"], own["path"]) if own and own["kind"] == "body" else []
+    bodies = [body_lines(example[side], ignored, _MAX_BODY_LINES) for side in ("control", "candidate")]
+    diff = _diff(*bodies, own["path"]) if own and own["kind"] == "body" else []
     return Example(
         at=example["at"],
         method=shortened(request["method"]),
@@ -111,11 +114,10 @@ def _value(difference: Json | None, end: Literal["before", "after"]) -> str:
     return "(not kept: the pair had too many differences)" if difference is None else side_text(difference, end)
 
 
-def _diff(control: Json, candidate: Json, place: str) -> list[DiffLine]:
-    """The part of the bodies' diff that shows the place; the whole of it would also have what rules ignore."""
+def _diff(before: list[str], after: list[str], place: str) -> list[DiffLine]:
+    """The part of the bodies' diff that shows the place; the whole of it would also have what others are about."""
     name = _last_name(place)
-    parts = _parts(lines_by_name(control), lines_by_name(candidate))
-    return next((part for part in parts if any(name in line.text for line in part)), [])
+    return next((part for part in _parts(before, after) if any(name in line.text for line in part)), [])
 
 
 def _parts(before: list[str], after: list[str]) -> Iterator[list[DiffLine]]:
@@ -150,20 +152,3 @@ def _diff_line(kind: str, sign: str, line: str, equal: int | None = None) -> Dif
     start = max((equal or 0) - _LEAD_CHARACTERS, 0)
     end = start + MAX_LINE_CHARACTERS
     return DiffLine(kind, f"{sign}{'…' if start else ''}{line[start:end]}{'…' if end < len(line) else ''}")
-
-
-def lines_by_name(answer: Json) -> list[str]:
-    """The body line by line, JSON indented and with its members by name, as their order means nothing."""
-    body = answer["body"]
-    if body is None:
-        return [f"(the body was not kept; {answer['length']:,} bytes, SHA-256 {answer['digest'][:12] or 'unknown'})"]
-    lines = str(body).splitlines() if answer["is_body_cut"] else _indented(str(body))
-    is_whole = len(lines) <= _MAX_BODY_LINES and not answer["is_body_cut"]
-    return lines if is_whole else [*lines[:_MAX_BODY_LINES], "(the body goes on; it was cut)"]
-
-
-def _indented(body: str) -> list[str]:
-    try:
-        return json.dumps(json.loads(body), indent=2, ensure_ascii=False, sort_keys=True).split("\n")
-    except (ValueError, RecursionError):
-        return body.splitlines()

@@ -1,6 +1,6 @@
 """Both bodies of an example beside each other, with what differs within a line; and both values of a difference.
 
-Bounded whatever the bodies are: lines that are looked at (`lines_by_name`), rows that are shown, characters of a line.
+Bounded whatever the bodies are: lines that are looked at, rows that are shown, characters of a line.
 Pure.
 """
 
@@ -9,15 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from proxy.admin.report.example import lines_by_name
+from proxy.admin.body_text import body_lines
 from proxy.admin.side_by_side import side_by_side
 from proxy.admin.signature_text import ABSENT, side_text
 from proxy.core.intraline import changed_middle
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from proxy.admin.side_by_side import Change, Row
+    from proxy.core.paths import Path
 
 Json = dict[str, Any]
+MAX_LOOKED_AT = 600  # lines of each body: difflib is quadratic, and this many take it 50 ms at worst
 MAX_ROWS = 80  # of one example are shown: two screens
 MAX_VALUES = 3  # of one signature in one pair: they are alike, that is what a signature is
 _MAX_CHANGED_CHARACTERS = 240
@@ -50,8 +54,9 @@ class Beside:
     left_out: int
 
 
-def bodies_beside(example: Json) -> Beside:
-    left, right = lines_by_name(example["control"]), lines_by_name(example["candidate"])
+def bodies_beside(example: Json, ignored: Sequence[Path] = ()) -> Beside:
+    """Without what is ignored."""
+    left, right = (body_lines(example[side], ignored, MAX_LOOKED_AT) for side in ("control", "candidate"))
     rows = side_by_side(left, right)
     shown = tuple(map(_marked_row, rows[:MAX_ROWS]))
     return Beside(shown, max(len(rows) - MAX_ROWS, 0))

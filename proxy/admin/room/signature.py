@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from starlette.responses import RedirectResponse, Response
 
+from proxy.admin.body_text import ignored_places
 from proxy.admin.fields import optional_text_field, read_query, refuse, text_field
 from proxy.admin.report.sentence import sentence_of
 from proxy.admin.report.words import decision
@@ -138,7 +139,7 @@ def _tried(history: list[Json], at: str | None) -> Json | None:
 
 def _examples(detail: Json) -> list[Json]:
     """The latest ones, newest first, as the template shows them."""
-    shown = []
+    shown, ignored = [], ignored_places(detail)
     for example in detail["examples"][: -EXAMPLES - 1 : -1]:
         values, more = values_beside(example, detail["id"])
         curl = [(name, curl_command(example, url).split("\n")) for name, url in detail["backends"].items()]
@@ -148,7 +149,7 @@ def _examples(detail: Json) -> list[Json]:
                 "titles": titles(example),
                 "values": values,
                 "more": more,
-                "beside": bodies_beside(example),
+                "beside": bodies_beside(example, ignored),
                 "curl": curl,
                 "others": sorted({each["signature"] for each in example["differences"]} - {detail["id"]}),
             }
