@@ -203,7 +203,7 @@ def test_diffs_show_cuts_what_is_alike(run: Run, control: FakeControl):
 @pytest.mark.parametrize(
     ("control_body", "candidate_body", "expected"),
     [
-        (None, "x", "  -(the body was not kept)"),
+        (None, "x", "  -(the body was not kept; 0 bytes, SHA-256 unknown)"),
         ("<p>a</p>", "<p>b</p>", "  +<p>b</p>"),
         ("\x1b[2Ja", "b", "  -\\x1b[2Ja"),
         ("[" * 5_000, "b", "  +b"),

@@ -91,8 +91,8 @@ def _example(example: Json, signature_id: str, ignored: Sequence[Path]) -> Examp
     request = example["request"]
     own = next((each for each in example["differences"] if each["signature"] == signature_id), None)
     other = "legacy, asked again" if example["kind"] == "noise" else "new"
-    bodies = [body_lines(example[side], ignored, _MAX_BODY_LINES) for side in ("control", "candidate")]
-    diff = _diff(*bodies, own["path"]) if own and own["kind"] == "body" else []
+    before, after = (body_lines(example[side], ignored, _MAX_BODY_LINES) for side in ("control", "candidate"))
+    diff = _diff(before, after, own["path"]) if own and own["kind"] == "body" else []
     return Example(
         at=example["at"],
         method=shortened(request["method"]),
