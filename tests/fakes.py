@@ -235,6 +235,9 @@ class FakeControl:
             return self._answer(self.route_rows_since)
         return self._answer(self.route_rows)
 
+    def route_names(self) -> list[str]:
+        return [row["name"] for row in self.route_rows]
+
     async def history(self) -> Json:
         minutes = [minute_row(number, requests={"legacy": number, "new": 60 - number}) for number in range(60)]
         return self._answer(

@@ -45,7 +45,10 @@ def progress_of(
     """`burn_up` is None where it isn't known; `decided`: lines of the audit, newest first."""
     waiting = waiting_by_route(signatures)
     open_ = blockers(signatures)
-    verdicts = [_verdict(route, waiting[route["name"]], open_) for route in routes]
+    by_route: dict[str, list[Json]] = {}
+    for row in open_:
+        by_route.setdefault(row["route"], []).append(row)
+    verdicts = [_verdict(route, waiting[route["name"]], by_route.get(route["name"], ())) for route in routes]
     projection = projection_of(burn_up["buckets"]) if burn_up else None
     return {
         "ready": sum(each["verdict"] == "ready" for each in verdicts),
@@ -79,9 +82,9 @@ def traffic(burn_up: Json | None) -> Json | None:
 
 
 def _verdict(route: Json, waiting: int, open_: Sequence[Json]) -> Json:
+    """`open_`: what is open of the route, the worst first."""
     found = readiness_of(route, waiting)
     kept = {name: route[name] for name in _ROUTE}
-    own = [row for row in open_ if row["route"] == route["name"]]
     return {
         **kept,
         "verdict": found.verdict,
@@ -89,8 +92,8 @@ def _verdict(route: Json, waiting: int, open_: Sequence[Json]) -> Json:
         "basis": list(found.basis),
         "since": route["evidence"]["since"],
         "window": window_text(route),
-        "blockers": [_blocker(row) for row in own[:MAX_OF_ROUTE]],
-        "blockers_left_out": max(len(own) - MAX_OF_ROUTE, 0),
+        "blockers": [_blocker(row) for row in open_[:MAX_OF_ROUTE]],
+        "blockers_left_out": max(len(open_) - MAX_OF_ROUTE, 0),
     }
 
 

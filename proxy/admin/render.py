@@ -52,4 +52,4 @@ class _Prefixed(Extension):
 
 def _shown(value: Any) -> Any:
     """What is markup already (it has `__html__`) comes from a template of ours."""
-    return plain(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+    return plain(value) if type(value) is str or (isinstance(value, str) and not hasattr(value, "__html__")) else value

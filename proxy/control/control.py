@@ -324,17 +324,21 @@ class Control:
         """
         totals, users = await self._totals.read()
         if since is not None:
-            totals = await self._totals.read_since(since, [each.name for each in self._live.rollout.migration.routes])
+            totals = await self._totals.read_since(since, self.route_names())
         windows = self._windows.windows if since is None else {}
         rows = figures.route_rows(self._live.rollout, totals, users, windows)
         return [{**row, "stale_rules": self._rule_use.stale(row["name"])} for row in rows]
+
+    def route_names(self) -> list[str]:
+        """In the config's order."""
+        return [route.name for route in self._live.rollout.migration.routes]
 
     async def burn_up(self) -> Json:
         return await self._burn_up.read()
 
     async def history(self) -> Json:
         """The traffic of the last hour by the minute. Raises StoreError."""
-        return await self._history.read([route.name for route in self._live.rollout.migration.routes])
+        return await self._history.read(self.route_names())
 
     async def metrics_snapshot(self) -> Json:
         """For Prometheus, which adds nodes up itself: this node's counters since its start; users are all nodes'."""

@@ -167,11 +167,14 @@ def _quantiles(counts: Mapping[str, int], side: Side) -> dict[str, float | None]
 # --- counters ---
 def added(*several: Mapping[str, Mapping[str, int]]) -> dict[str, Counts]:
     """Route -> counter -> the sum over all arguments."""
-    sums: dict[str, Counter[str]] = {}
+    sums: dict[str, Counts] = {}
     for totals in several:
         for route, counts in totals.items():
-            sums.setdefault(route, Counter()).update(counts)
-    return {route: dict(counts) for route, counts in sums.items()}
+            if (known := sums.get(route)) is None:
+                sums[route] = dict(counts)
+            else:
+                known.update({name: known.get(name, 0) + count for name, count in counts.items()})
+    return sums
 
 
 def unwritten(accepted: Mapping[str, Counter[str]], written: Mapping[str, Counter[str]]) -> dict[str, Counter[str]]:

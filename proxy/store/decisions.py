@@ -10,6 +10,7 @@ import json
 from dataclasses import asdict
 from functools import lru_cache
 from hashlib import sha256
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import delete, insert, select, update
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _Found = TypeVar("_Found", int, str)
 _REVISION_CHARACTERS = 12
 _DECISION = ("state", "who", "reason", "owner", "ticket", "until")
+_decided = itemgetter(*_DECISION, "rule")
 
 
 def version(connection: Connection) -> int:
@@ -124,7 +126,7 @@ def set_rule(connection: Connection, id_: str, rule: str, by: dict[str, Any], at
 
 def revision_of(row: Mapping[Any, Any]) -> str:
     """A short name of what is decided about a signature: another one whenever any of it is another."""
-    return _revision(tuple(row[name] for name in (*_DECISION, "rule")))
+    return _revision(_decided(row))
 
 
 @lru_cache(4_096)  # most of them are undecided, and have the same one

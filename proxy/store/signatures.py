@@ -40,8 +40,8 @@ def signatures(connection: Connection, route: str | None, state: str | None, now
     rows = [dict(zip(names, row, strict=True)) for row in result]
     totals = compared(connection, {row["route"] for row in rows})
     noise = noise_counts(connection, route)
-    places = _places(rows)
-    found = [_signature(row, totals[row["route"]], noise, places[_place(row)], now) for row in rows]
+    places = _places(row for row in rows if row["route"] in noise.pairs)
+    found = [_signature(row, totals[row["route"]], noise, places, now) for row in rows]
     return [row for row in found if state is None or row.state == state]
 
 
@@ -56,9 +56,7 @@ def signature(connection: Connection, id_: str, now: float) -> SignatureDetail:
     of_route = select(table.id, table.route, table.kind, table.path).where(table.route == row["route"])
     places = _places(connection.execute(of_route.where(table.path == row["path"])).mappings())
     minutes = minutes_of(connection, id_, now - TREND_S, now)
-    return SignatureDetail(
-        _signature(row, total, noise, places[_place(row)], now), examples(connection, id_), minutes, now
-    )
+    return SignatureDetail(_signature(row, total, noise, places, now), examples(connection, id_), minutes, now)
 
 
 def _places(rows: Iterable[Mapping[Any, Any]]) -> dict[tuple[str, ...], list[str]]:
@@ -73,8 +71,14 @@ def _place(row: Mapping[Any, Any]) -> tuple[str, ...]:
     return row["route"], row["kind"], row["path"]
 
 
-def _signature(row: Mapping[Any, Any], total: int, noise: NoiseCounts, at_place: list[str], now: float) -> SignatureRow:
-    judged = noise.judge(Signature(row["id"], row["route"], row["kind"], row["path"], row["shape"]), at_place)
+def _signature(
+    row: Mapping[Any, Any], total: int, noise: NoiseCounts, places: Mapping[tuple[str, ...], list[str]], now: float
+) -> SignatureRow:
+    """`places` has those of routes with noise runs: nothing else is judged."""
+    judged = None
+    if row["route"] in noise.pairs:
+        signature = Signature(row["id"], row["route"], row["kind"], row["path"], row["shape"])
+        judged = noise.judge(signature, places[_place(row)])
     return SignatureRow(
         id=row["id"],
         route=row["route"],

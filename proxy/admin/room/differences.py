@@ -63,7 +63,7 @@ async def get_differences(request: Request, control: ControlApi) -> Page:
         control,
         "diffs.html",
         asked=asked,
-        routes=sorted({row["name"] for row in await control.routes()} | {row["route"] for row in all_rows}),
+        routes=sorted({*control.route_names(), *(row["route"] for row in all_rows)}),
         states=_STATES,
         kinds=KINDS,
         by_state=Counter(row["state"] for row in sifted),

@@ -8,7 +8,7 @@ from proxy.admin.fields import read_query
 from proxy.admin.progress import ask_progress
 from proxy.admin.report.sentence import sentence_of
 from proxy.admin.room.chart import chart_of
-from proxy.admin.room.frame import Page, show
+from proxy.admin.room.frame import Page, frame
 from proxy.admin.room.overview import totals
 
 if TYPE_CHECKING:
@@ -21,16 +21,17 @@ Json = dict[str, Any]
 
 async def get_progress(request: Request, control: ControlApi) -> Page:
     read_query(request, ())
-    routes = await control.routes()
+    routes, node = await control.routes(), await control.status()
     progress = await ask_progress(control, routes)
     chart, marks = chart_of(progress["burn_up"], progress["decided"])
-    return await show(
+    page = frame(
         request,
-        control,
+        node,
         "progress.html",
         progress=progress,
-        totals=totals(routes, await control.status()),
+        totals=totals(routes, node),
         blockers=[(row, sentence_of(row)) for row in progress["blockers"]],
         chart=chart,
         marks=marks,
     )
+    return Page(page)
