@@ -6,6 +6,7 @@ Pure: `progress_of` makes it of what the control plane answers; `ask_progress` a
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from proxy.admin.decided import decisions
@@ -31,12 +32,8 @@ _ROUTE = ("name", "group", "stage", "percentage", "effective_percentage")
 
 async def ask_progress(control: ControlApi, routes: Sequence[Json]) -> Json:
     """`routes` as the control plane answers them. What the store can't say now is null, or missing from `decided`."""
-    return progress_of(
-        routes,
-        await control.diffs(None, None),
-        burn_up=await _burn_up(control),
-        decided=await _decided(control),
-    )
+    signatures, burn_up, decided = await asyncio.gather(control.diffs(None, None), _burn_up(control), _decided(control))
+    return progress_of(routes, signatures, burn_up=burn_up, decided=decided)
 
 
 def progress_of(

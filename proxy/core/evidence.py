@@ -264,28 +264,33 @@ class Coverage:
         return self.compared / self.expected if self.expected else None
 
 
+def _by_reason(counts: Mapping[str, int], *kinds: str) -> tuple[dict[str, int], ...]:
+    """For each kind of counters its reasons, by name, with how often each was met: "shed" of `skipped.shed`."""
+    found: dict[str, dict[str, int]] = {kind: {} for kind in kinds}
+    for name, count in counts.items():
+        kind, _, reason = name.partition(".")
+        if count and kind in found:
+            found[kind][reason] = count
+    return tuple(dict(sorted(reasons.items())) for reasons in found.values())
+
+
 def coverage(counts: Mapping[str, int]) -> Coverage:
     """From a route's counters. Chosen gaps (`CHOSEN_GAPS`) are listed in `skipped` but not expected."""
     compared = sum(counts.get(verdict, 0) for verdict in COMPARED)
-    skipped = _by_reason(counts, "skipped.")
+    skipped, partly = _by_reason(counts, "skipped", "partly")
     lost = sum(count for reason, count in skipped.items() if reason not in CHOSEN_GAPS)
-    return Coverage(compared, compared + lost, skipped, _by_reason(counts, "partly."))
+    return Coverage(compared, compared + lost, skipped, partly)
 
 
 def lost_noise_runs(counts: Mapping[str, int]) -> dict[str, int]:
     """Reason -> how many times legacy was asked twice, or should have been, and its answers were not compared."""
-    return _by_reason(counts, "self_skipped.")
+    return _by_reason(counts, "self_skipped")[0]
 
 
 def wholly_compared(counts: Mapping[str, int]) -> int:
     """Pairs of a route that would have shown any difference: those that were compared, less those only in part."""
     covered = coverage(counts)
     return covered.compared - sum(covered.partly.values())
-
-
-def _by_reason(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
-    found = {name.removeprefix(prefix): count for name, count in counts.items() if name.startswith(prefix) and count}
-    return dict(sorted(found.items()))
 
 
 def match_rate(counts: Mapping[str, int]) -> float | None:
@@ -297,4 +302,5 @@ def match_rate(counts: Mapping[str, int]) -> float | None:
 def latency_counts(counts: Mapping[str, int], side: Side) -> dict[int, int]:
     """Bucket -> count of one side, from a route's counters."""
     prefix = f"latency.{side}."
-    return {int(name.removeprefix(prefix)): count for name, count in counts.items() if name.startswith(prefix)}
+    length = len(prefix)
+    return {int(name[length:]): count for name, count in counts.items() if name.startswith(prefix)}

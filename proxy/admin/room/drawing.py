@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 HEIGHT = 24
 STEP = 2  # from bar to bar; the style draws them a little narrower
+# Where bars end, by tenths from the bottom up, as text: a page may have some ten thousand of them.
+_LEVELS = tuple(f"{HEIGHT - tenths / 10:g}" for tenths in range(HEIGHT * 10 + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +28,13 @@ class Bars:
 def stacked(pairs: Sequence[tuple[int, int]]) -> Bars:
     """Bars from left to right, as high as their share of the largest sum; nothing at all draws nothing."""
     largest = max((lower + upper for lower, upper in pairs), default=0)
+    scale = (len(_LEVELS) - 1) / largest if largest else 0.0
     lower_parts, upper_parts = [], []
     for number, (lower, upper) in enumerate(pairs):
         x = number * STEP + STEP // 2
-        middle = HEIGHT - _height(lower, largest)
+        middle = _LEVELS[round(lower * scale)]
         if lower:
-            lower_parts.append(f"M{x} {HEIGHT}V{middle:g}")
+            lower_parts.append(f"M{x} {HEIGHT}V{middle}")
         if upper:
-            top = HEIGHT - _height(lower + upper, largest)
-            upper_parts.append(f"M{x} {middle:g}V{top:g}")
+            upper_parts.append(f"M{x} {middle}V{_LEVELS[round((lower + upper) * scale)]}")
     return Bars(len(pairs) * STEP, "".join(lower_parts), "".join(upper_parts), largest)
-
-
-def _height(number: int, largest: int) -> float:
-    return round(number * HEIGHT / largest, 1) if largest else 0.0
