@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 LIVE_S = 1.0
-MANY_ROUTES = 50  # a page of some 200 kB; with more of them it is made anew each five seconds only
-MANY_ROUTES_S = 5.0
+# A route costs some 0.5 ms of a core each time, which workers may need as well: with more of them than twenty the page
+# is made for watchers less often, so that it takes a hundredth of a core. Who asks for the page itself waits less.
+ROUTES_EACH_SECOND = 20
+MOST_S, MOST_ASKED_S = 30.0, 5.0
 MAX_KEPT = 64
 SILENT_S = 180.0  # what a node counts is in the store within seconds; minutes have just begun, or are just over
 _PART = re.compile(r"<!--live (\S+)-->(.*?)<!--/live-->", re.DOTALL)
@@ -61,19 +63,21 @@ class Overview:
         self._views: OrderedDict[Visitor, tuple[float, View]] = OrderedDict()  # with the time when each was made
 
     async def answer(self, request: Request, _control: ControlApi) -> Page:
-        return Page((await self.view(request)).page)
+        return Page((await self.view(request, MOST_ASKED_S)).page)
 
     @property
     def period_s(self) -> float:
-        """How long a view is good for."""
+        """How long a view is good for, for who watches."""
         return self._kept_s
 
-    async def view(self, request: Request) -> View:
-        """As the request's visitor sees it."""
+    async def view(self, request: Request, most_s: float = MOST_S) -> View:
+        """As the request's visitor sees it, no older than `most_s`."""
         async with self._lock:
             visitor = visitor_of(request)
             made_at, view = self._views.get(visitor, (float("-inf"), _NOTHING))
-            if self._now() - made_at >= self._kept_s * 0.9:  # who asks each second gets a new one each time
+            if (
+                self._now() - made_at >= min(self._kept_s, most_s) * 0.9
+            ):  # who asks each second gets a new one each time
                 page = await self._make(request)
                 view = View(page, parts_of(page))
                 self._views[visitor] = self._now(), view
@@ -85,7 +89,7 @@ class Overview:
     async def _make(self, request: Request) -> str:
         routes, node = list(map(in_window, await self._control.routes())), await self._control.status()
         history = await self._history()
-        self._kept_s = MANY_ROUTES_S if len(routes) > MANY_ROUTES else LIVE_S
+        self._kept_s = min(max(LIVE_S, len(routes) / ROUTES_EACH_SECOND), MOST_S)
         return frame(
             request,
             node,
