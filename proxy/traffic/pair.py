@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from proxy.core.model import Route, Side
     from proxy.traffic.call import Call
     from proxy.traffic.journal import Entry
+    from proxy.traffic.pace import Pace
     from proxy.traffic.shadow import Shadows
     from proxy.traffic.upstream.exchange import Exchange
 
@@ -55,6 +56,7 @@ class OpenPair:
         "method",
         "other",
         "outcome",
+        "pace",
         "raw_method",
         "request_bytes",
         "request_id",
@@ -77,6 +79,7 @@ class OpenPair:
     entry: Entry | None
     kind: Literal["candidate", "noise"]
     other: OpenPair | None
+    pace: Pace
     served_body: list[bytes]
     served_head: AnswerHead
     served_side: Side

@@ -185,7 +185,8 @@ class Shadows:
 
     def _begin(self, pair: OpenPair) -> None:
         name = pair.route.name
-        self._pace(pair.route, pair.shadow_side).begin(self._now())
+        pair.pace = self._pace(pair.route, pair.shadow_side)
+        pair.pace.begin(self._now())
         self._open += 1
         self._open_by_route[name] = self._open_by_route.get(name, 0) + 1
 
@@ -261,14 +262,14 @@ class Shadows:
 
     def answered(self, pair: OpenPair, taken_s: float) -> None:
         """The shadow has brought a whole answer."""
-        self._pace(pair.route, pair.shadow_side).answered(taken_s)
+        pair.pace.answered(taken_s)
 
     def failed(self, pair: OpenPair, began_at: float, reason: str) -> None:
         """The shadow side gave none, or none in time."""
-        self._pace(pair.route, pair.shadow_side).failed(began_at, self._now(), reason)
+        pair.pace.failed(began_at, self._now(), reason)
 
     def _leave(self, pair: OpenPair) -> None:
-        self._pace(pair.route, pair.shadow_side).leave()
+        pair.pace.leave()
         self.bytes_kept -= pair.request_bytes
         self._open -= 1
         self._open_by_route[pair.route.name] -= 1
