@@ -11,6 +11,8 @@ sends less where packets get lost:
    and their places would be taken together again: users would meet all of them at once. So the next ones begin as
    places come free on the average, as many as there are in the time that the last one took (Little's law). A few may
    begin together all the same, as users do.
+4. Where answers are large, fewer of them are under way: reading them takes the loop's time, which is the users', and
+   what many bring together comes as fast as the loop can read. One may always begin.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from __future__ import annotations
 _REST_S, _LONGEST_REST_S = 0.05, 2.0  # the latter is how late a side that answers again is noticed
 _LONG_S = 0.25  # answers that take longer are spread
 _AT_ONCE = 32  # the part of all places that may be taken together then
+_BYTES_AT_ONCE = 4_194_304  # of all answers under way: some milliseconds of reading
+_REMEMBERED = 0.98  # of the largest answer, with each one: fifty small ones later it is a third
 
 
 class Pace:
@@ -32,6 +36,7 @@ class Pace:
         "_most",
         "_places",
         "_rests_until",
+        "_size",
         "_taken_s",
         "open",
     )
@@ -41,6 +46,7 @@ class Pace:
         self._most = self._places = most
         self._halved_at = self._begun_at = self._rests_until = 0.0
         self._taken_s = 0.0  # by the last one
+        self._size = 0.0  # bytes that the next one may bring, by those before it
         self._free: float = most  # places that may be taken at once, when the last one began (rule 3)
         self._in_vain = 0  # failures in a row with one place
         self._failure = ""
@@ -49,6 +55,8 @@ class Pace:
         """Why none may begin, as a reason to be counted; None where one may."""
         if now < self._rests_until:
             return self._failure
+        if self.open and (self.open + 1) * self._size > _BYTES_AT_ONCE:
+            return "shed"
         return "shed" if self.open >= self._places or self._free_at(now) < 1 else None
 
     def begin(self, now: float) -> None:
@@ -67,8 +75,9 @@ class Pace:
         """One of them has ended, however."""
         self.open -= 1
 
-    def answered(self, taken_s: float) -> None:
-        """One of them brought an answer (rule 1)."""
+    def answered(self, taken_s: float, size: int) -> None:
+        """One of them brought an answer (rule 1); `size` bytes are kept of its pair (rule 4)."""
+        self._size = max(size, self._size * _REMEMBERED)
         self._taken_s = taken_s
         self._in_vain = 0
         if self._places < self._most:

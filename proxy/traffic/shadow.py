@@ -262,7 +262,7 @@ class Shadows:
 
     def answered(self, pair: OpenPair, taken_s: float) -> None:
         """The shadow has brought a whole answer."""
-        pair.pace.answered(taken_s)
+        pair.pace.answered(taken_s, pair.bytes_kept)
 
     def failed(self, pair: OpenPair, began_at: float, reason: str) -> None:
         """The shadow side gave none, or none in time."""

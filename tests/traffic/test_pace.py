@@ -66,6 +66,21 @@ def test_pace_is_one_at_a_time_with_ever_longer_rests_where_all_fail() -> None:
     assert 30 <= len(at) <= 50
 
 
+def test_pace_has_fewer_under_way_where_answers_are_large() -> None:
+    """Four megabytes in all, one in any case; small answers make it as it was."""
+    pace = Pace(MOST)
+    for size, most in ((100, MOST), (2**20, 4), (2**23, 1), (2**16, 1)):
+        pace.begin(1.0)
+        pace.leave()
+        pace.answered(0.01, size)
+        assert most == begun(pace, 2.0)
+        for _ in range(most):
+            pace.leave()
+    for _ in range(600):
+        pace.answered(0.01, 100)
+    assert MOST == begun(pace, 3.0)
+
+
 def test_pace_is_what_it_was_as_many_answers_later() -> None:
     """One answer ends the rests; each gives a place."""
     pace = Pace(MOST)
@@ -80,7 +95,7 @@ def test_pace_is_what_it_was_as_many_answers_later() -> None:
         assert pace.refusal(now) is None
         pace.begin(now)
         pace.leave()
-        pace.answered(0.001)
+        pace.answered(0.001, 100)
     assert MOST == sum(begun(pace, now + step / 1000) for step in range(1, 10))
 
 
@@ -90,7 +105,7 @@ def test_pace_spreads_those_that_take_long() -> None:
     begun(pace, 1.0)
     for _ in range(MOST):
         pace.leave()
-        pace.answered(5.0)
+        pace.answered(5.0, 100)
     at_once = [begun(pace, 6.0 + step / 100) for step in range(500)]
     assert MOST // 32 == max(at_once)
     assert MOST == sum(at_once)
@@ -107,7 +122,7 @@ def test_pace_does_not_hold_up_what_is_fast() -> None:
             if burst % 10 == 0 and number == 0:
                 pace.failed(now - 2.0, now, "why")
             else:
-                pace.answered(0.001)
+                pace.answered(0.001, 100)
     assert 0 == refused
 
 
@@ -128,7 +143,7 @@ def test_pace_keeps_its_bounds_and_always_asks_again(most: int, events: list[tup
             began = begun_at.pop(0)
             pace.leave()
             if event == "answered":
-                pace.answered(now - began)
+                pace.answered(now - began, 100)
             elif event == "failed":
                 pace.failed(began, now, "why")
         assert len(begun_at) == pace.open <= most
