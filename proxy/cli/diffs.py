@@ -117,13 +117,17 @@ def retry(signature_id: str, lines: tuple[str, ...], output: str, admin_url: str
 
 
 def read_headers(given: Iterable[str]) -> dict[str, str]:
-    """The fields of `NAME:VALUE` texts, and of the lines of files that are given as `@FILE`."""
+    """The fields of `NAME:VALUE` texts, and of the lines of files that are given as `@FILE`.
+
+    Raises Refused; of a file it never says what stands there, which may be a secret without its name.
+    """
     headers: dict[str, str] = {}
     for text in given:
         for line in _lines_of(text):
             name, colon, value = line.partition(":")
             if not colon or not name.strip():
-                raise Refused(f"--header {name.strip()[:80]!r}: must be NAME:VALUE, such as 'cookie: session=…'")
+                subject = f"{text}: each line" if text.startswith("@") else f"{name.strip()[:80]!r}:"
+                raise Refused(f"--header {subject} must be NAME:VALUE, such as 'cookie: session=…'")
             if name.strip().lower() in map(str.lower, headers):
                 raise Refused(f"--header {name.strip()[:80]!r} is given twice: give each once")
             headers[name.strip()] = value.strip()

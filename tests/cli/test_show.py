@@ -148,6 +148,18 @@ def test_retry_takes_headers_from_the_command_line_and_from_files(run: Run, cont
     assert {"authorization": "Bearer t", "cookie": "session=a:b", "x-c": ""} == control.calls[-1][-1]
 
 
+def test_retry_says_nothing_of_a_file_whose_lines_have_no_name(run: Run, control: FakeControl, tmp_path: Path):
+    """Who gives the bare value in place of the field learns what to do, and the terminal nothing."""
+    (file := tmp_path / "own.txt").write_text("s3cr3t")
+    result = run("diffs", "retry", "a1b2c3d4e5f6", "-H", f"@{file}")
+    assert (2, True, False) == (
+        result.exit_code,
+        "each line must be NAME:VALUE" in result.stderr,
+        "s3cr3t" in result.output,
+    )
+    assert [] == control.calls
+
+
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
