@@ -33,6 +33,7 @@ from proxy.process import (
     say_ready,
     say_reloaded,
     say_reloading,
+    take_turns,
     yield_processor,
 )
 from proxy.sdnotify import ServiceManager
@@ -52,6 +53,7 @@ log = structlog.get_logger(__name__)
 
 _KEY_BYTES = 32
 _CONTROL_NICENESS = 10  # docs/adr/0002-two-planes.md has what it costs and brings
+_WORKER_TURN_S, _CONTROL_TURN_S = 0.0003, 0.03  # the kernel's own is some milliseconds
 
 
 # --- what the processes of a node share on disk ---
@@ -112,6 +114,8 @@ def run_worker(settings: Settings, name: str, own: tuple[int, ...], others: tupl
     raise_descriptor_limit()
     rollout = read_rollout(settings)
     _calm_garbage_collection()
+    if settings.gives_way:
+        take_turns(_WORKER_TURN_S)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve_worker(settings, rollout, name, sockets_of(own), sockets_of(others)))
     return 0
@@ -223,6 +227,7 @@ async def serve_control(settings: Settings, listener: socket.socket) -> None:
         control.on_reloading, control.on_reloaded = say_reloading, say_reloaded
         if settings.gives_way:
             yield_processor(_CONTROL_NICENESS)  # only now: it starts as fast as it can
+            take_turns(_CONTROL_TURN_S)
 
     finish_after_signals()
     store = Store(settings.effective_store_url)

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from proxy.process import child_environment
+from tests.turns import needs_turns
 
 PROGRAM = "from proxy.process import die_with_parent; die_with_parent(); print('alive')"
 PARENT = "_CHANGEOVER_PARENT_PID"
@@ -97,3 +98,20 @@ def test_finishing_after_signals_lets_a_server_put_its_affairs_in_order(loop: st
         assert "serving\n" == process.stdout.readline()
         process.send_signal(sent)
         assert ("in order\n", 0) == (process.stdout.read(), process.wait(30))
+
+
+TURNS = """
+import ctypes, os, threading
+from proxy.process import take_turns
+from tests.turns import turn_s
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+os.nice(3)
+print(take_turns(0.0003), [turn_s(int(each)) for each in os.listdir("/proc/self/task")], os.nice(0), end="")
+"""
+
+
+@needs_turns
+def test_all_threads_take_turns_of_the_wished_length_and_keep_their_share():
+    """Read back from the kernel; the niceness stays."""
+    done = subprocess.run([sys.executable, "-c", TURNS], capture_output=True, text=True, check=True)
+    assert f"True [0.0003, 0.0003] {os.nice(0) + 3}" == done.stdout

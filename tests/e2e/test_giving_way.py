@@ -9,6 +9,7 @@ import pytest
 
 from tests.e2e.program import descendants, until
 from tests.e2e.workers import two_sided_node
+from tests.turns import knows_turns, turn_s
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +27,10 @@ def test_control_and_comparers_give_way_to_workers(tmp_path: Path):
         usual = os.getpriority(os.PRIO_PROCESS, node_pid)
         until(lambda: os.getpriority(os.PRIO_PROCESS, control) == max(usual, 10), "control at nice 10", within_s=20)
         assert (os.SCHED_OTHER, usual) == (os.sched_getscheduler(worker), os.getpriority(os.PRIO_PROCESS, worker))
+        if knows_turns():
+            until(
+                lambda: (turn_s(worker), turn_s(control)) == (0.0003, 0.03), "short turns of the worker's", within_s=20
+            )
         everybody = (node_pid, control, worker, comparer)
         assert {os.getsid(node_pid)} == {os.getsid(pid) for pid in everybody}
         assert [control, worker, comparer] == [os.getpgid(pid) for pid in everybody[1:]]
