@@ -54,6 +54,7 @@ EVENTS = (
 )
 DROP_REASONS = ("full", "refused", "gave_up")
 MAX_LISTED = 20  # signatures or faults in one event: a message is read by people
+_HARMLESS = str.maketrans({each: f"\\u{ord(each):04x}" for each in "<>&"})  # even where somebody shows it as a page
 _WORTH_A_RETRY = frozenset({408, 425, 429})  # RFC 9110 §15.5.9, RFC 8470 §5.2, RFC 6585 §4; and all of 5xx
 
 
@@ -148,7 +149,7 @@ class Webhooks:
             return
         at, id_ = self._now(), str(uuid.uuid4())
         document = {"id": id_, "event": name, "at": at, "node": self._node, "data": data}
-        body = json.dumps(document, separators=(",", ":")).encode("ascii")
+        body = json.dumps(document, separators=(",", ":")).translate(_HARMLESS).encode("ascii")
         try:
             self._queue.put_nowait(Event(id_, name, at, body))
         except asyncio.QueueFull:

@@ -25,6 +25,7 @@ from proxy.control.webhooks import (
 )
 from proxy.errors import StartError
 from proxy.settings import Settings
+from tests.admin.hostile import HOSTILE
 from tests.control.nodes import run, until
 from tests.control.receiver import HANG, Receiver, receiving
 
@@ -72,6 +73,23 @@ def test_events_arrive_in_order_and_signed():
             at, digest = re.fullmatch(r"t=(\d+),v1=([0-9a-f]{64})", each.headers[SIGNATURE_HEADER]).groups()  # type: ignore[union-attr]
             expected = hmac.new(SECRET.encode(), at.encode() + b"." + each.body, hashlib.sha256).hexdigest()
             assert expected == digest
+
+    run(scenario)
+
+
+def test_text_of_others_does_nothing_where_an_event_is_shown_as_a_page():
+    """Reasons and paths come as they were; no byte of an event begins a tag, a reference or a line."""
+
+    async def scenario() -> None:
+        with receiving(Receiver()) as receiver:
+            async with telling(receiver.url) as webhooks:
+                for text in HOSTILE:
+                    webhooks.tell("signature.new", {"signatures": [{"path": text}], "reason": text})
+                await until(lambda: webhooks.delivered == len(HOSTILE))
+        for text, each in zip(HOSTILE, receiver.got, strict=True):
+            assert (text, text) == (each.document["data"]["reason"], each.document["data"]["signatures"][0]["path"])
+            assert each.body.isascii()
+            assert not set(each.body) & set(b"<>&\n\r\x00\x1b")
 
     run(scenario)
 
