@@ -7,6 +7,7 @@ import re
 import time
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from proxy.admin.evidence import in_window, span_text, window_short, window_text
@@ -38,15 +39,19 @@ SILENT_S = 180.0  # what a node counts is in the store within seconds; minutes h
 _PART = re.compile(r"<!--live (\S+)-->(.*?)<!--/live-->", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class View:
-    """The page as it is now; `parts`: id of an element -> its content, of those that change by themselves."""
+    """The page as it is now."""
 
     page: str
-    parts: Mapping[str, str]
+
+    @cached_property
+    def parts(self) -> Mapping[str, str]:
+        """Id of an element -> its content, of those that change by themselves."""
+        return parts_of(self.page)
 
 
-_NOTHING = View("", {})
+_NOTHING = View("")
 
 
 class Overview:
@@ -79,7 +84,7 @@ class Overview:
                 self._now() - made_at >= min(self._kept_s, most_s) * 0.9
             ):  # who asks each second gets a new one each time
                 page = await self._make(request)
-                view = View(page, parts_of(page))
+                view = View(page)
                 self._views[visitor] = self._now(), view
                 self._views.move_to_end(visitor)
                 if len(self._views) > MAX_KEPT:
