@@ -13,6 +13,8 @@ sends less where packets get lost:
    begin together all the same, as users do.
 4. Where answers are large, fewer of them are under way: reading them takes the loop's time, which is the users', and
    what many bring together comes as fast as the loop can read. One may always begin.
+5. Where several in a row were too large to be compared, there is one at a time, and a rest after each, twice as long
+   each time: all of it was read in vain, and what is shed meanwhile would have been too large as well.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ _REST_S, _LONGEST_REST_S = 0.05, 2.0  # the latter is how late a side that answe
 _LONG_S = 0.25  # answers that take longer are spread
 _AT_ONCE = 32  # the part of all places that may be taken together then
 _BYTES_AT_ONCE = 4_194_304  # of all answers under way: some milliseconds of reading
+_TOO_LARGE_IN_A_ROW = 3
+_LARGE_REST_S = 0.25  # twice as long each time, up to where one user in a thousand might notice
 _REMEMBERED = 0.98  # of the largest answer, with each one: fifty small ones later it is a third
 
 
@@ -38,6 +42,7 @@ class Pace:
         "_rests_until",
         "_size",
         "_taken_s",
+        "_too_large",
         "open",
     )
 
@@ -49,13 +54,14 @@ class Pace:
         self._size = 0.0  # bytes that the next one may bring, by those before it
         self._free: float = most  # places that may be taken at once, when the last one began (rule 3)
         self._in_vain = 0  # failures in a row with one place
+        self._too_large = 0  # in a row
         self._failure = ""
 
     def refusal(self, now: float) -> str | None:
         """Why none may begin, as a reason to be counted; None where one may."""
         if now < self._rests_until:
             return self._failure
-        if self.open and (self.open + 1) * self._size > _BYTES_AT_ONCE:
+        if self.open and ((self.open + 1) * self._size > _BYTES_AT_ONCE or self._too_large >= _TOO_LARGE_IN_A_ROW):
             return "shed"
         return "shed" if self.open >= self._places or self._free_at(now) < 1 else None
 
@@ -95,3 +101,14 @@ class Pace:
         self._in_vain += 1
         self._failure = reason
         self._rests_until = now + min(_REST_S * 2 ** min(self._in_vain - 1, 10), _LONGEST_REST_S)
+
+    def was_too_large(self, now: float) -> None:
+        """A pair of these can't be compared for its size (rule 5)."""
+        self._too_large += 1
+        if self._too_large >= _TOO_LARGE_IN_A_ROW:
+            self._failure = "shed"
+            self._rests_until = now + min(_LARGE_REST_S * 2 ** min(self._too_large - 1, 10), _LONGEST_REST_S)
+
+    def was_comparable(self) -> None:
+        """Both answers of a pair are whole and kept."""
+        self._too_large = 0

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _SMALL_BYTES = 16_384  # at a time; what is below is bounded well enough by the number of shadows
-_LARGE_BYTES = 65_536  # at a time; uvloop brings up to 256 kB, and as often as 32 times in a row, while users wait
+_LARGE_BYTES = 65_536  # at a time; uvloop would bring as much 32 times in a row, while users wait
 _REST_S = 0.002
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})  # RFC 9110 §9.2.1, without TRACE
@@ -264,7 +264,7 @@ class OpenPair:
         self.bytes_kept += size
         self.shadows.bytes_kept += size
         if self.bytes_kept > self.shadows.max_pair_bytes:
-            self.shadows.was_too_large(self.route, self.bytes_kept)
+            self.shadows.was_too_large(self)
             self.lost("too_large")
         elif self.shadows.bytes_kept > self.shadows.max_bytes:
             self.lost("shed")
@@ -286,11 +286,12 @@ class OpenPair:
         """Hands on this pair, and the other one of a run with it."""
         other = self._part()
         self.close()
-        self.shadows.was_comparable(self.route)
+        self.pace.was_comparable()
         if other is None:
             self.shadows.finished(self, None)
             return
         other.close()
+        other.pace.was_comparable()
         pair, again = (other, self) if self.kind == "noise" else (self, other)
         self.shadows.finished(pair, again)
 

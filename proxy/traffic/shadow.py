@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _IN_VAIN = 3  # times more is taken for what was read of an answer that is too large: it cost a connection as well
-_TOO_LARGE_IN_A_ROW = 3  # of one route, and it rests: the two megabytes of one hold up users for some milliseconds
-_REST_S, _LONGEST_REST_S = 0.25, 2.0  # twice as long each time, up to where one in a thousand users might notice
 _BURST_S = 0.25  # of reading that may be ahead of its time: shadows come in bursts as users do
 
 
@@ -67,7 +65,6 @@ class Shadows:
         self._now = now
         self._bytes_per_s = settings.shadow_bytes_per_s
         self._read_until = 0.0
-        self._too_large: dict[str, tuple[int, float]] = {}  # by route: how many in a row, and until when it rests
         self._masked_too_late: set[str] = set()  # routes
         # Told by the worker: whether users need what shadows take; whether the masking child has enough to do.
         self.is_pressed: Callable[[], bool] = bool
@@ -108,7 +105,6 @@ class Shadows:
             self._open >= self._max_in_all
             or self._open_by_route.get(route.name, 0) >= self._max_per_route
             or (self._read_until > 0 and self._read_until > now + _BURST_S)
-            or (bool(self._too_large) and self._rests(route))
             or (bool(self._masked_too_late) and self._waits_for_masking(route))
         )
 
@@ -125,21 +121,10 @@ class Shadows:
         """
         self._read_until = max(self._read_until, self._now()) + size / self._bytes_per_s
 
-    def was_too_large(self, route: Route, size: int) -> None:
-        """A pair of which `size` bytes are kept can't be compared.
-
-        A route whose answers are all too large is asked ever more seldom: each costs users some time, and what is shed
-        instead would have been too large as well.
-        """
-        self.read(_IN_VAIN * size)
-        in_a_row = self._too_large.get(route.name, (0, 0.0))[0] + 1
-        rest_s = min(_REST_S * 2 ** min(in_a_row - 1, 10), _LONGEST_REST_S)
-        self._too_large[route.name] = in_a_row, self._now() + rest_s
-
-    def was_comparable(self, route: Route) -> None:
-        """Both answers of a pair are whole and kept."""
-        if self._too_large:
-            self._too_large.pop(route.name, None)
+    def was_too_large(self, pair: OpenPair) -> None:
+        """What is kept of the pair by now is more than can be compared."""
+        self.read(_IN_VAIN * pair.bytes_kept)
+        pair.pace.was_too_large(self._now())
 
     def was_masked_too_late(self, route: Route) -> None:
         """A pair was read for nothing, as the masking child had no room for it. The route waits until there is some."""
@@ -149,13 +134,6 @@ class Shadows:
         if not self.is_masking_behind():
             self._masked_too_late.clear()
         return route.name in self._masked_too_late
-
-    def _rests(self, route: Route) -> bool:
-        """After its rest it is asked once: a burst would be read before the first of it turns out to be too large."""
-        in_a_row, until = self._too_large.get(route.name, (0, 0.0))
-        if in_a_row < _TOO_LARGE_IN_A_ROW:
-            return False
-        return self._now() < until or self._open_by_route.get(route.name, 0) > 0
 
     def open(self, call: Call, route: Route) -> tuple[OpenPair, ...]:
         """The pair of this request, and a second one of legacy with itself if it is in the noise sample.

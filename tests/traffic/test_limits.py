@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from proxy.core.model import NEW
-from proxy.traffic import shadow as shadow_module
+from proxy.traffic import pace
 from tests.traffic.stage import NO_SHADOW, SHADOWED, staged
 from tests.traffic.wire import Client, Reply, chunked, hang, ok, read_head, request, run, until
 
@@ -499,8 +499,8 @@ def test_limit_of_bytes_counts_what_is_read_in_vain_several_times() -> None:
 
 def test_limit_rests_a_route_whose_answers_are_all_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is asked ever more seldom until one answer can be compared; other routes are asked all the while."""
-    monkeypatch.setattr(shadow_module, "_REST_S", 60.0)
-    monkeypatch.setattr(shadow_module, "_LONGEST_REST_S", 300.0)
+    monkeypatch.setattr(pace, "_LARGE_REST_S", 60.0)
+    monkeypatch.setattr(pace, "_LONGEST_REST_S", 300.0)
 
     async def scenario() -> None:
         settings = {"max_compared_bytes": 65_536}

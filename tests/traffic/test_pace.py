@@ -81,6 +81,24 @@ def test_pace_has_fewer_under_way_where_answers_are_large() -> None:
     assert MOST == begun(pace, 3.0)
 
 
+def test_pace_rests_ever_longer_where_answers_are_too_large_to_be_compared() -> None:
+    """From the third in a row on, with one at a time; one that can be compared ends it."""
+    pace, at = Pace(MOST), list[float]()
+    for now in (1.0 + step / 1000 for step in range(20_000)):
+        if pace.refusal(now) is None:
+            pace.begin(now)
+            assert (pace.refusal(now) == "shed") == (len(at) >= 3)
+            pace.was_too_large(now)
+            pace.leave()
+            at.append(now)
+    assert [0.001, 0.001, 1.0, 2.0, 2.0] == [pytest.approx(b - a, abs=0.002) for a, b in itertools.pairwise(at[:6])]
+    now = at[-1] + 2.1
+    pace.begin(now)
+    pace.leave()
+    pace.was_comparable()
+    assert MOST == begun(pace, now)
+
+
 def test_pace_is_what_it_was_as_many_answers_later() -> None:
     """One answer ends the rests; each gives a place."""
     pace = Pace(MOST)
