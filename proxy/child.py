@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 
 from proxy import logs
 from proxy.process import child_environment, die_with_parent, leave_terminal, yield_processor
-from proxy.traffic.frames import HEAD, MAX_PAYLOAD_BYTES, encode
+from proxy.traffic.frames import HEAD, MAX_PAYLOAD_BYTES, encode, head
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 READY = 64  # the kind of each child's first frame
 _START_S = 5.0  # of work: imports take one
 _PIPE_BYTES = 1_048_576
+_PIECE_BYTES = 65_536
 _CPU_CLOCK = 2  # of a process, with its id inverted above (clock_getcpuclockid(3))
 _GIVES_WAY = "_CHANGEOVER_GIVES_WAY"
 _NICENESS = 10  # where it needn't give way altogether
@@ -91,16 +92,20 @@ class FramedChild:
             self._process.kill()
         await asyncio.shield(self._process.wait())
 
-    def send(self, kind: int, payload: bytes) -> None:
-        """Hands a frame to the pipe. A child that is gone is noticed by `receive`."""
+    def send(self, kind: int, *payload: bytes) -> None:
+        """Hands a frame to the pipe, its payload in pieces or not. A child that is gone is noticed by `receive`."""
         if self._process.stdin is None:
             raise RuntimeError("the child was started with a pipe")
-        self._process.stdin.write(encode(kind, payload))
+        self._process.stdin.writelines([head(kind, sum(map(len, payload))), *payload])
 
     async def receive(self, wanted: int, timeout_s: float) -> bytes:
         """The next frame's payload. Raises ChildLost: "crash" when it isn't `wanted`, "time" once the child has worked
         for `timeout_s` on it, or has had `_PATIENCE` times as long.
         """
+        return b"".join(await self.receive_pieces(wanted, timeout_s))
+
+    async def receive_pieces(self, wanted: int, timeout_s: float) -> list[bytes]:
+        """As `receive`, in pieces of some kilobytes: where others wait for the loop, megabytes are best left apart."""
         reader = self._process.stdout
         if reader is None:
             raise RuntimeError("the child was started with a pipe")
@@ -110,7 +115,7 @@ class FramedChild:
                     length, kind = HEAD.unpack(await reader.readexactly(HEAD.size))
                     if kind != wanted or length > MAX_PAYLOAD_BYTES:
                         raise ChildLost("crash")
-                    return await reader.readexactly(length)
+                    return await _read(reader, length)
         except TimeoutError as error:
             raise ChildLost("time") from error
         except (asyncio.IncompleteReadError, OSError) as error:
@@ -143,6 +148,18 @@ class FramedChild:
             return time.clock_gettime(~self.pid << 3 | _CPU_CLOCK)
         except OSError:
             return 0.0
+
+
+async def _read(reader: asyncio.StreamReader, length: int) -> list[bytes]:
+    """So many bytes. Raises IncompleteReadError."""
+    pieces = []
+    while length:
+        piece = await reader.read(min(length, _PIECE_BYTES))
+        if not piece:
+            raise asyncio.IncompleteReadError(b"", length)
+        pieces.append(piece)
+        length -= len(piece)
+    return pieces
 
 
 # --- the child's end ---

@@ -26,13 +26,17 @@ def is_same(
     """
     if status != other_status:
         return False
-    if body != other_body and b"".join(body) != b"".join(other_body):
+    if body != other_body and (_size(body) != _size(other_body) or b"".join(body) != b"".join(other_body)):
         return False
     if lines == other_lines:
         return True
     if not any(body):
         uncompared -= {b"content-length"}
     return _comparable(lines, uncompared) == _comparable(other_lines, uncompared)
+
+
+def _size(chunks: list[bytes]) -> int:
+    return sum(map(len, chunks))
 
 
 def _comparable(lines: bytes, uncompared: frozenset[bytes]) -> RawHeaders:

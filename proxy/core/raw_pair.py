@@ -15,6 +15,8 @@ from proxy.core.head import fields_of
 from proxy.core.observation import Observation
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from proxy.core.evidence import Answer
     from proxy.core.mask import Masker
     from proxy.core.model import Side
@@ -24,12 +26,21 @@ _HEAD_LENGTH = struct.Struct("!I")
 
 @dataclass(frozen=True, slots=True)
 class RawAnswer:
-    """One side's answer: its field lines and body as received, and the time to its last byte."""
+    """One side's answer: its field lines and the pieces of its body as received, and the time to its last byte."""
 
     status: int
     lines: bytes
-    body: bytes
+    pieces: Sequence[bytes]
     elapsed_us: int
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self.pieces)
+
+    @property
+    def size(self) -> int:
+        """The bytes of its body."""
+        return sum(map(len, self.pieces))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +71,7 @@ class RawPair:
     @property
     def size(self) -> int:
         """The bytes of all bodies."""
-        return sum(len(answer.body) for answer in self.answers)
+        return sum(answer.size for answer in self.answers)
 
 
 def observed(raw: RawPair, masker: Masker, max_body_bytes: int) -> Pair:
@@ -95,24 +106,28 @@ def _text(lines: bytes) -> tuple[tuple[str, str], ...]:
     return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in fields_of(lines))
 
 
-def encode_raw(raw: RawPair) -> bytes:
-    """For the pipe to the masking child: the length of its JSON, the JSON, then the parts that are bytes."""
-    parts = [raw.target, raw.request_lines]
+def encode_raw(raw: RawPair) -> list[bytes]:
+    """For the pipe to the masking child: the length of its JSON, the JSON, then the parts that are bytes.
+
+    In pieces: to join megabytes would hold up users.
+    """
+    parts, lengths = [raw.target, raw.request_lines], [len(raw.target), len(raw.request_lines)]
     for answer in raw.answers:
-        parts += answer.lines, answer.body
+        parts += answer.lines, *answer.pieces
+        lengths += len(answer.lines), answer.size
     head = json.dumps(
         [
             *(raw.request_id, raw.route, raw.kind, raw.served, raw.at, raw.method),
             *(raw.has_pictures, raw.is_other_equal),
             [(answer.status, answer.elapsed_us) for answer in raw.answers],
-            [*map(len, parts)],
+            lengths,
         ]
     ).encode()
-    return b"".join((_HEAD_LENGTH.pack(len(head)), head, *parts))
+    return [_HEAD_LENGTH.pack(len(head)), head, *parts]
 
 
 def decode_raw(encoded: bytes) -> RawPair:
-    """What `encode_raw` made. Raises ValueError on anything else."""
+    """What `encode_raw` made, each body in one piece. Raises ValueError on anything else."""
     try:
         begin = _HEAD_LENGTH.size + _HEAD_LENGTH.unpack_from(encoded)[0]
         request_id, route, kind, served, at, method, has_pictures, is_other_equal, measured, lengths = json.loads(
@@ -124,7 +139,7 @@ def decode_raw(encoded: bytes) -> RawPair:
             begin += length
         target, request_lines, *rest = parts
         control, candidate, *again = (
-            RawAnswer(status, lines, body, elapsed_us)
+            RawAnswer(status, lines, (body,), elapsed_us)
             for (status, elapsed_us), lines, body in zip(measured, rest[::2], rest[1::2], strict=True)
         )
         return RawPair(

@@ -14,6 +14,7 @@ from proxy.core.decide import ISSUED_COOKIE
 from proxy.errors import UpstreamBusy, UpstreamError
 from proxy.traffic.body import ClientLeft
 from proxy.traffic.closing import find_events
+from proxy.traffic.turns import in_pieces
 
 if TYPE_CHECKING:
     from proxy.errors import ChangeoverError
@@ -67,14 +68,16 @@ async def answer(call: Call, exchange: Exchange, download: Transfer) -> None:
         while not exchange.is_complete:
             chunks = exchange.take()
             watch.keep(chunks)
-            body = b"".join(chunks)
-            data += user.framed(body if stream is None else stream.pass_on(body))
-            await user.writable()
-            if data:  # also a head whose body lets itself be waited for
-                call.answer_began_at = call.answer_began_at or monotonic()
-                user.write(data)
-                await download.moved(len(data))
-                data = b""
+            if stream is not None:  # at once: what was taken before the stream is to end, the user gets
+                chunks = [stream.pass_on(b"".join(chunks))]
+            for piece in in_pieces(chunks):
+                data += user.framed(piece)
+                await user.writable()
+                if data:  # also a head whose body lets itself be waited for
+                    call.answer_began_at = call.answer_began_at or monotonic()
+                    user.write(data)
+                    await download.moved(len(data))
+                    data = b""
             if stream is not None and stream.is_over:
                 await stream.see_off()
                 _ended_early(call, exchange)

@@ -26,6 +26,8 @@ from proxy.traffic.frames import MAX_PAYLOAD_BYTES
 from proxy.traffic.masking import MAX_QUEUED_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from proxy.traffic.link import Link
     from proxy.traffic.masking import Masking
     from proxy.traffic.pair import OpenPair
@@ -123,7 +125,7 @@ class Evidence:
         if raw.has_pictures or not all(pair.bytes_kept <= _IN_LINE_BYTES and _unpacks_small(pair) for pair in pairs):
             self._mask_beside(pairs, raw)
         else:
-            self._send(pairs, encode_pair(observed(raw, current.masker, self._max_body_bytes)))
+            self._send(pairs, [encode_pair(observed(raw, current.masker, self._max_body_bytes))])
 
     def _mask_beside(self, pairs: list[OpenPair], raw: RawPair) -> None:
         refusal = self._masking.refusal(raw.size)
@@ -137,7 +139,7 @@ class Evidence:
             raw, redaction, lambda encoded: self._send(pairs, encoded), lambda reason: _skip(pairs, reason)
         )
 
-    def _send(self, pairs: list[OpenPair], encoded: bytes) -> None:
+    def _send(self, pairs: list[OpenPair], encoded: Sequence[bytes]) -> None:
         for pair in pairs:
             pair.has_become("sent")
         self._link.send_pair(encoded, lambda reason: _skip(pairs, reason))
@@ -178,11 +180,9 @@ def _raw(pair: OpenPair, *, is_other_equal: bool = False) -> RawPair:
     shadow = pair.shadow
     if shadow is None:
         raise RuntimeError("a pair is finished only after its shadow")
-    served = RawAnswer(
-        pair.served_status, pair.served_head.lines, b"".join(pair.served_body), int(pair.served_elapsed_s * 1e6)
-    )
+    served = RawAnswer(pair.served_status, pair.served_head.lines, pair.served_body, int(pair.served_elapsed_s * 1e6))
     shadow_us = int((shadow.finished_at - shadow.started_at) * 1e6)
-    other = RawAnswer(shadow.status, shadow.head.lines, b"".join(pair.shadow_body), shadow_us)
+    other = RawAnswer(shadow.status, shadow.head.lines, pair.shadow_body, shadow_us)
     is_control_served = pair.kind == "noise" or pair.served_side == LEGACY
     control, candidate = (served, other) if is_control_served else (other, served)
     return RawPair(

@@ -34,6 +34,11 @@ class FrameError(ValueError):
     """Bytes that are no frame of ours: the link they came over can't be trusted any more."""
 
 
+def head(kind: int, length: int) -> bytes:
+    """What stands before a payload of so many bytes."""
+    return HEAD.pack(length, kind)
+
+
 def encode(kind: int, payload: bytes) -> bytes:
     return HEAD.pack(len(payload), kind) + payload
 
@@ -44,7 +49,12 @@ def encode_json(kind: int, value: Mapping[str, Any]) -> bytes:
 
 def encode_numbered(kind: int, number: int, payload: bytes) -> bytes:
     """A PAIR frame: `number` (unsigned, 32 bits) identifies it in the acknowledgement."""
-    return b"".join((HEAD.pack(_NUMBER.size + len(payload), kind), _NUMBER.pack(number), payload))
+    return head_numbered(kind, number, len(payload)) + payload
+
+
+def head_numbered(kind: int, number: int, length: int) -> bytes:
+    """What stands before so many bytes of a PAIR."""
+    return HEAD.pack(_NUMBER.size + length, kind) + _NUMBER.pack(number)
 
 
 def decode_numbered(payload: bytes) -> tuple[int, bytes]:

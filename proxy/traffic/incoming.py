@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from proxy.core.framing import Chunked, Malformed
 from proxy.errors import RequestRefused
+from proxy.traffic.turns import LARGE_BYTES, in_pieces
 
 if TYPE_CHECKING:
     from proxy.core.headers import RequestHead
@@ -63,7 +64,7 @@ class Incoming:
         self.may_continue = False
         piece, rest = self._unframed(data)
         if piece:
-            self._pieces.append(piece)
+            self._pieces += in_pieces([piece])
         if self._limit and self._given + self.waiting_bytes > self._limit:
             raise _too_long(self._limit)
         return rest
@@ -84,9 +85,12 @@ class Incoming:
         return piece, rest
 
     def take(self) -> bytes:
-        """All that has come since the last call."""
-        pieces, self._pieces = self._pieces, []
-        piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        """What has come since the last call, or the first part of it, where that is much."""
+        if len(self._pieces) > 1 and self.waiting_bytes > LARGE_BYTES:
+            piece = self._pieces.pop(0)
+        else:
+            pieces, self._pieces = self._pieces, []
+            piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         self._given += len(piece)
         return piece
 

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, cast
 import structlog
 
 from proxy.errors import ChangeoverError
-from proxy.traffic.frames import Decoder, FrameError, Kind, decode_json, encode_json, encode_numbered
+from proxy.traffic.frames import Decoder, FrameError, Kind, decode_json, encode_json, head_numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -135,15 +135,16 @@ class Link(asyncio.Protocol):
             return "link_full"
         return None
 
-    def send_pair(self, encoded: bytes, skip: Callable[[str], None]) -> None:
-        """Sends one pair; `skip` is called with a reason if it turns out not to have arrived."""
+    def send_pair(self, encoded: Sequence[bytes], skip: Callable[[str], None]) -> None:
+        """Sends one pair, in pieces; `skip` is called with a reason if it turns out not to have arrived."""
         refusal = self.refusal()
         if refusal is not None or self._transport is None:
             skip(refusal or "link_down")
             return
         self._number = (self._number + 1) & 0xFFFFFFFF
         self._unacked[self._number] = skip
-        self._transport.write(encode_numbered(Kind.PAIR, self._number, encoded))
+        head = head_numbered(Kind.PAIR, self._number, sum(map(len, encoded)))
+        self._transport.write(head + encoded[0]) if len(encoded) == 1 else self._transport.writelines([head, *encoded])
 
     def send_tally(self) -> None:
         """Sends what was counted since the last acknowledged delta."""

@@ -23,7 +23,7 @@ from proxy.traffic.masker import Message, encode_rules
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from proxy.core.model import Redaction
     from proxy.core.raw_pair import RawPair
@@ -42,7 +42,7 @@ _PAUSE_S = 5.0
 class _Job:
     raw: RawPair
     redaction: Redaction
-    masked: Callable[[bytes], None]
+    masked: Callable[[Sequence[bytes]], None]
     lost: Callable[[str], None]
 
 
@@ -85,9 +85,9 @@ class Masking:
         return "masking_busy" if is_full else None
 
     def submit(
-        self, raw: RawPair, redaction: Redaction, masked: Callable[[bytes], None], lost: Callable[[str], None]
+        self, raw: RawPair, redaction: Redaction, masked: Callable[[Sequence[bytes]], None], lost: Callable[[str], None]
     ) -> None:
-        """Takes a pair for which `refusal` said nothing: `masked` gets it, encoded, or `lost` the reason why not."""
+        """Takes a pair for which `refusal` said nothing: `masked` gets it, encoded and in pieces, or `lost` why not."""
         self._jobs.append(_Job(raw, redaction, masked, lost))
         self._bytes += raw.size
         if not self._is_busy:
@@ -116,7 +116,7 @@ class Masking:
     async def _mask(self, job: _Job) -> None:
         """Rule 2."""
         reason = "stopped"
-        encoded = b""
+        encoded: Sequence[bytes] = ()
         try:
             child = await self._living_child()
             encoded = await child.mask(job.raw, job.redaction)
@@ -169,10 +169,10 @@ class _Masker(FramedChild):
         super().__init__(process)
         self._redaction: Redaction | None = None
 
-    async def mask(self, raw: RawPair, redaction: Redaction) -> bytes:
-        """The encoded pair; b"" where masking broke. Raises ChildLost."""
+    async def mask(self, raw: RawPair, redaction: Redaction) -> list[bytes]:
+        """The encoded pair in pieces; none where masking broke. Raises ChildLost."""
         if redaction != self._redaction:
             self.send(Message.RULES, encode_rules(redaction, self.key))
             self._redaction = redaction
-        self.send(Message.RAW, encode_raw(raw))
-        return await self.receive(Message.MASKED, _TIMEOUT_S)
+        self.send(Message.RAW, *encode_raw(raw))
+        return await self.receive_pieces(Message.MASKED, _TIMEOUT_S)

@@ -371,9 +371,10 @@ class ServerProtocol(asyncio.Protocol):
         if self.is_gone:
             raise ClientLeft
         piece = body.take()
-        if not body.is_complete:
+        if not body.is_whole:
             await self._upload.moved(len(piece))
-            self._resume_reading()
+            if not (body.has_pieces or body.is_complete):
+                self._resume_reading()
         return piece
 
     # --- the answer ---

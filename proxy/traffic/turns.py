@@ -17,11 +17,18 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-LARGE_BYTES = 65_536  # less than this passes in some 50 microseconds; uvloop brings up to 256 kB at once
+LARGE_BYTES = 65_536  # less than this passes in some 50 microseconds; uvloop brings up to 256 kB of a user's at once
 SHARE_S = 0.0625  # the share is what may be moved in so long: 4 MiB of the usual 64 MiB a second
 _BUSY_S = 0.25  # others are served if one of them has been within this time
+
+
+def in_pieces(chunks: Sequence[bytes]) -> list[bytes]:
+    """The chunks so that each piece may have a turn of its own: all in one where they are small, large ones cut."""
+    if sum(map(len, chunks)) <= LARGE_BYTES:
+        return [b"".join(chunks)]
+    return [chunk[begin : begin + LARGE_BYTES] for chunk in chunks for begin in range(0, len(chunk), LARGE_BYTES)]
 
 
 class Turns:

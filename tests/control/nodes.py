@@ -79,7 +79,7 @@ class Worker:
         return [document["version"] for document in self.rollouts]
 
     def send(self, encoded: bytes) -> None:
-        self.link.send_pair(encoded, self.skipped.append)
+        self.link.send_pair([encoded], self.skipped.append)
 
     @property
     def unsettled(self) -> int:

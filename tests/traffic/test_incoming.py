@@ -6,6 +6,7 @@ from proxy.core.forwarding import Forwarding
 from proxy.core.headers import read_request
 from proxy.core.trusted import TrustedProxies
 from proxy.traffic.incoming import Incoming
+from proxy.traffic.turns import LARGE_BYTES
 
 FORWARDING = Forwarding(TrustedProxies())
 HEAD = read_request(
@@ -51,3 +52,19 @@ def test_incoming_body_that_is_whole_is_never_late() -> None:
     body.feed(b"x" * 1_000_000)
     assert not body.is_late(1e9, 60.0)
     assert not Incoming(HEAD, 0, 0.0, is_raw=True).is_late(1e9, 60.0)
+
+
+def test_incoming_body_is_taken_in_pieces_that_others_need_not_wait_for_long() -> None:
+    """It is whole only once the last of them was taken; small ones are taken together."""
+    body = Incoming(HEAD, 0, 0.0)
+    body.feed(b"a" * 10)
+    body.feed(b"b" * 10)
+    assert b"a" * 10 + b"b" * 10 == body.take()
+    sent = bytes(range(250)) * 4_000
+    rest = body.feed(sent)
+    taken = []
+    while not body.is_whole:
+        assert body.has_pieces
+        taken.append(body.take())
+    assert (sent[: 1_000_000 - 20], sent[1_000_000 - 20 :]) == (b"".join(taken), rest)
+    assert max(map(len, taken)) <= LARGE_BYTES

@@ -8,8 +8,10 @@ from contextlib import suppress
 from typing import Self
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from proxy.traffic.turns import LARGE_BYTES, SHARE_S, Transfer, Turns
+from proxy.traffic.turns import LARGE_BYTES, SHARE_S, Transfer, Turns, in_pieces
 
 MIB = 1 << 20
 SHARE_BYTES = int(MIB * SHARE_S)
@@ -144,3 +146,13 @@ def test_others_were_served_for_a_quarter_of_a_second() -> None:
     before = turns.has_others()
     turns.served += 1
     assert [False, True, True, False] == [before, *(turns.has_others() for _ in range(3))]
+
+
+@given(sizes=st.lists(st.integers(0, 3 * LARGE_BYTES), max_size=4))
+def test_pieces_are_all_of_it_and_none_is_large(sizes: list[int]) -> None:
+    """Small chunks are one piece, so that they cost one turn."""
+    chunks = [bytes([number]) * size for number, size in enumerate(sizes)]
+    pieces = in_pieces(chunks)
+    assert b"".join(chunks) == b"".join(pieces)
+    assert all(len(piece) <= LARGE_BYTES for piece in pieces)
+    assert sum(sizes) > LARGE_BYTES or len(pieces) == 1

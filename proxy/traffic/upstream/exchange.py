@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from proxy.errors import Phase
     from proxy.traffic.deadlines import Deadlines
 
-HIGH_WATER = 65_536  # unread answer bytes of one exchange, as asyncio's for a buffer; uvloop reads 256 kB at most
+HIGH_WATER = 65_536  # unread answer bytes of one exchange, as asyncio's for a buffer; as much is read at once
 
 
 def unheard() -> None:
@@ -166,7 +166,7 @@ class Exchange:
     def body_received(self, chunk: bytes) -> None:
         self.chunks.append(chunk)
         self.buffered += len(chunk)
-        if self.buffered > HIGH_WATER and self.carrier is not None:
+        if self.buffered >= HIGH_WATER and self.carrier is not None:
             self.is_paused = True
             self.carrier.pause()
 
