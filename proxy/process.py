@@ -72,18 +72,20 @@ def take_turns(turn_s: float) -> bool:
     """Whether each turn of all threads here lasts so long from now on (0.0001 to 0.1 s); their share stays what it is.
 
     Who wakes up and takes shorter turns than whoever runs gets the processor at once (sched(7), EEVDF; Linux 6.12).
-    Elsewhere nothing happens. Threads take after the one that starts them.
+    Elsewhere nothing happens, nor to a thread for which somebody chose a policy. Threads take after who starts them.
     """
     number = _SCHED_SETATTR.get(os.uname().machine)
     if not sys.platform.startswith("linux") or number is None:
         return False
     call = ctypes.CDLL(None, use_errno=True).syscall
-    failed = 0
+    is_taken = True
     for thread in _threads():
-        niceness = os.getpriority(os.PRIO_PROCESS, thread)
-        turn = _ATTRIBUTES.pack(_ATTRIBUTES.size, os.SCHED_OTHER, 0, niceness, 0, round(turn_s * 1e9), 0, 0)
-        failed += call(number, thread, turn, 0)
-    return not failed
+        with suppress(ProcessLookupError):  # it has ended
+            if os.sched_getscheduler(thread) == os.SCHED_OTHER:
+                niceness = os.getpriority(os.PRIO_PROCESS, thread)
+                turn = _ATTRIBUTES.pack(_ATTRIBUTES.size, os.SCHED_OTHER, 0, niceness, 0, round(turn_s * 1e9), 0, 0)
+                is_taken = call(number, thread, turn, 0) == 0 and is_taken
+    return is_taken
 
 
 def _threads() -> list[int]:

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from proxy.process import child_environment
-from tests.turns import needs_turns
+from tests.processor_turns import needs_turns
 
 PROGRAM = "from proxy.process import die_with_parent; die_with_parent(); print('alive')"
 PARENT = "_CHANGEOVER_PARENT_PID"
@@ -101,9 +101,9 @@ def test_finishing_after_signals_lets_a_server_put_its_affairs_in_order(loop: st
 
 
 TURNS = """
-import ctypes, os, threading
+import os, threading
 from proxy.process import take_turns
-from tests.turns import turn_s
+from tests.processor_turns import turn_s
 threading.Thread(target=threading.Event().wait, daemon=True).start()
 os.nice(3)
 print(take_turns(0.0003), [turn_s(int(each)) for each in os.listdir("/proc/self/task")], os.nice(0), end="")
@@ -115,3 +115,12 @@ def test_all_threads_take_turns_of_the_wished_length_and_keep_their_share():
     """Read back from the kernel; the niceness stays."""
     done = subprocess.run([sys.executable, "-c", TURNS], capture_output=True, text=True, check=True)
     assert f"True [0.0003, 0.0003] {os.nice(0) + 3}" == done.stdout
+
+
+def test_a_policy_that_somebody_has_chosen_stays():
+    """Turns are for those who have the usual one."""
+    program = (
+        "import os; from proxy.process import take_turns; os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0));"
+        "take_turns(0.0003); print(os.sched_getscheduler(0) == os.SCHED_BATCH, end='')"
+    )
+    assert b"True" == subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.program import descendants, until
 from tests.e2e.workers import two_sided_node
-from tests.turns import knows_turns, turn_s
+from tests.processor_turns import knows_turns, turn_s
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,7 +2,7 @@
 
 1. A client feeds it: `answer_begun`, `body_received`, then exactly one of `completed` and `failed`.
 2. After each feed it calls `notify` once; who waits reads `status`, `chunks`, `is_complete`, `error`.
-3. What is not taken is bounded: above HIGH_WATER bytes the client is asked to pause, until `take` empties it.
+3. What is not taken is bounded: from HIGH_WATER bytes on the client is asked to pause, until `take` empties it.
 4. State changes only in synchronous code; nothing here awaits but `wait`.
 5. `raw` is the whole answer as it stood on the wire, where it came in one piece on a connection fit for reuse. Given
    to another exchange as `expected`, the same bytes need not be taken apart there: `is_as_expected`, and no head.
